@@ -1,0 +1,107 @@
+# Ground Floor: the chapters in book/ are the only source. `make help` lists the targets.
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+CC      ?= cc
+PYTHON  := $(firstword $(wildcard /usr/bin/python3) python3)
+CFLAGS  ?= -O2 -g
+STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+# One build configuration a line: the GIL build is the default, -t is the free-threaded one.
+CONFIGS      := gil ft asan-gil asan-ft
+MORE_CONFIGS := tsan-gil tsan-ft
+FT           := -DPy_GIL_DISABLED=1
+flags-gil      := $(CFLAGS)
+flags-ft       := $(CFLAGS) $(FT)
+flags-asan-gil := $(SANITIZE) -fsanitize=address,undefined
+flags-asan-ft  := $(flags-asan-gil) $(FT)
+flags-tsan-gil := $(SANITIZE) -fsanitize=thread
+flags-tsan-ft  := $(flags-tsan-gil) $(FT)
+flags-cov-gil  := -O0 -g --coverage -DNDEBUG
+flags-cov-ft   := $(flags-cov-gil) $(FT)
+flags-lib      := $(CFLAGS) -fPIC
+flags-libt     := $(CFLAGS) -fPIC $(FT)
+
+# The tests are built from the extraction with #line, so that messages name the chapter; without noweb, from tangle/.
+LINE  := $(if $(shell command -v notangle),build/line/)
+PORT  := $(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c))
+CHECK  = $(shell pkg-config --cflags --libs check)
+SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
+RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
+
+.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
+help:           ## list the targets
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+setup:          ## install what the goals beside it need: make setup book, make setup test
+	@sh ./setup $(filter-out setup,$(MAKECMDGOALS))
+$(filter-out setup,$(MAKECMDGOALS)): | $(filter setup,$(MAKECMDGOALS))
+
+tangle:         ## extract tangle/ and tests/ from the chapters (checked for noweb's traps first)
+	@$(if $(LINE),$(PYTHON) book/tangle.py,echo "tangle: no noweb here (make setup): using tangle/ and tests/ as they are")
+test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan (CHAPTER=03: one chapter)
+	@$(MAKE) --no-print-directory suites WHICH="$(CONFIGS)"
+sanitize: tangle ## the same suites under ThreadSanitizer
+	@$(MAKE) --no-print-directory suites WHICH="$(MORE_CONFIGS)"
+suites: $(foreach c,$(WHICH),$(SUITES:%=build/%.$(c)))
+	@$(RUN) $(WHICH)
+
+upstream:       ## fetch the pinned CPython source (or name a tree: CPYTHON=…)
+	@$(PYTHON) upstream-refs/fetch.py
+refs: tangle upstream  ## hold every citation, chunk, claim and ported symbol to the pinned source
+	@$(PYTHON) upstream-refs/refs.py check
+pin: tangle upstream   ## record lines and hashes of the citations, after looking at them
+	@$(PYTHON) upstream-refs/refs.py pin
+drift: tangle upstream ## TO=tree: what another CPython moved, changed, removed or added, by chapter
+	@$(if $(TO),$(PYTHON) upstream-refs/refs.py drift $(TO),echo "drift: name a CPython tree: make drift TO=…"; exit 2)
+
+weave: tangle   ## weave the web pages that changed
+	@$(PYTHON) upstream-refs/fetch.py || echo "weave: going on without CPython's source; the pages say what is missing"
+	@$(PYTHON) book/weave/weave.py html
+pdf epub: tangle ## the book on paper, on an e-reader
+	@$(PYTHON) book/weave/weave.py $@
+book: weave pdf epub ## web pages, PDF and EPUB
+	@echo "open build/book/html/index.html"
+
+lib: build/lib/libgroundfloor.a build/lib/libgroundfloor.so build/lib/libgroundfloort.a build/lib/libgroundfloort.so ## the library, both builds
+build/lib/libgroundfloor.a build/lib/libgroundfloor.so: $(PORT:%=build/%.lib.o)
+build/lib/libgroundfloort.a build/lib/libgroundfloort.so: $(PORT:%=build/%.libt.o)
+build/lib/%.a:
+	@mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+build/lib/%.so:
+	@mkdir -p $(@D) && $(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F).0 -o $@.0 $^ -pthread && ln -sf $(@F).0 $@
+install: lib    ## PREFIX= DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/groundfloor
+	cp -P build/lib/libgroundfloor*.a build/lib/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
+	cd tangle && find . -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
+	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
+
+coverage: tangle ## lines and branches of tangle/ that the suites reach (gcov)
+	@find build -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory suites WHICH="cov-gil cov-ft" RUN="$(RUN) --quiet --apart"
+	@sh tests/coverage.sh
+tools:          ## test the tools themselves: bad chapters, altered archives, loose citations, the README
+	@$(PYTHON) -m unittest discover -s tests/tools -p 'check_*.py' -t tests/tools 2>&1
+lockstep: tangle ## fail when tangle/ or tests/ are not what the chapters say
+	@git diff --exit-code --stat -- tangle tests && test -z "$$(git status --porcelain -- tangle tests)" || \
+	  { echo "lockstep: tangle/ and tests/ are not what the chapters say: commit what make tangle wrote" >&2; exit 1; }
+check: lockstep refs test sanitize coverage tools book ## everything that CI runs
+	@$(PYTHON) tests/book/check_pages.py
+timings:        ## how long each step takes on this machine
+	@sh tests/timings.sh
+clean:          ## remove what was built; the fetched CPython source stays
+	@find build -mindepth 1 -maxdepth 1 ! -name upstream -exec rm -rf {} +
+
+# $(1) configuration, $(2) where its sources are
+define configuration
+build/%.$(1).o: $(2)tangle/%.c
+	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) -pthread -I$(2)tangle -MMD -c -o $$@ $$<
+build/%.$(1).o: $(2)tests/%.c
+	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) -pthread -I$(2)tangle -I$(2)tests -MMD -c -o $$@ $$<
+build/%.$(1): build/%.$(1).o build/support.$(1).o $$(PORT:%=build/%.$(1).o)
+	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
+endef
+$(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
+$(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
+.SECONDARY:
+-include $(wildcard build/*.d build/*/*.d)

@@ -1,0 +1,750 @@
+--[[ The one pandoc filter of the book: a chapter's Markdown becomes pages, print or EPUB.
+
+weave.py runs it once per chapter and format, with these metadata fields:
+  gf-target   html, latex or epub
+  gf-index    the part of the book's index that this chapter needs, as a Lua table
+  gf-stem     the chapter's file name without .md
+  gf-figures  the folder that receives a figure's PDF (latex only)
+It works on pandoc 2.17 and 3.1. What it knows about chunks, citations and claims comes from the index;
+what a chapter may contain is written in book/chapters.py and in the preface. ]]
+
+local target, index, stem, figures_dir
+local chapter            -- this chapter's entry in the index
+local seen = {}          -- chunk name -> definitions met so far
+local section_ids = {}   -- ids of this chapter's headings, which print and EPUB prefix with the chapter
+local figure_numbers = {}-- figure id -> "3.1"
+local code_lines = 0     -- code lines shown, for the reading time
+
+local function fail(message)
+  io.stderr:write("book/" .. stem .. ".md: " .. message .. "\n")
+  os.exit(3)
+end
+
+-- Text ------------------------------------------------------------------------------------------------------
+
+local function escape_html(s)
+  return (s:gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }))
+end
+
+local tex_specials = { ["\\"] = "\\textbackslash{}", ["{"] = "\\{", ["}"] = "\\}", ["$"] = "\\$", ["&"] = "\\&",
+  ["#"] = "\\#", ["^"] = "\\textasciicircum{}", ["_"] = "\\_", ["~"] = "\\textasciitilde{}", ["%"] = "\\%" }
+
+local function escape_tex(s) return (s:gsub("[\\{}$&#^_~%%]", tex_specials)) end
+
+-- Code set by TeX: fixed spaces. In running text it may break after the joints of a name, without a hyphen.
+local function tex_code(s) return (escape_tex(s):gsub(" ", "~")) end
+local function tex_inline_code(s)
+  s = escape_tex(s):gsub("\\_", "\\_\\gfbreak{}"):gsub("([/.,>%)])", "%1\\gfbreak{}"):gsub("(%l)(%u)", "%1\\gfbreak{}%2")
+  return "\\gfcode{" .. s .. "}"
+end
+
+-- What noweb needs escaped, as the reader should see it.
+local function unescape(s) return (s:gsub("@<<", "<<"):gsub("@>>", ">>")) end
+
+local function raw(text) return pandoc.RawBlock(target == "latex" and "latex" or "html", text) end
+local function raw_inline(text) return pandoc.RawInline(target == "latex" and "latex" or "html", text) end
+
+-- Addresses: ids are unique in the whole book, so print needs no file; EPUB's files are numbered by pandoc.
+local function href(stem_of_target, id)
+  if target == "epub" then
+    for i, c in ipairs(index.chapters) do
+      if c.stem == stem_of_target then return string.format("ch%03d.xhtml#%s", i, id) end
+    end
+  end
+  if stem_of_target == stem then return "#" .. id end
+  return stem_of_target .. ".html#" .. id
+end
+
+local function section_id(stem_of_target, id)
+  return target == "html" and id or "s-" .. stem_of_target .. "-" .. id
+end
+
+local function chapter_id(stem_of_target) return target == "html" and "top" or "ch-" .. stem_of_target end
+
+-- Names of chunks: "arena/pyarena.c: allocate a block" shows its file quietly and its phrase in italics.
+local function chunk_name(name)
+  local file, phrase = name:match("^([%w_/.-]+%.%a+): (.+)$")
+  if target == "latex" then
+    if file then return "\\gffile{" .. tex_inline_code(file) .. "} \\emph{" .. escape_tex(phrase) .. "}" end
+    return index.chunks[name].target and tex_inline_code(name) or "\\emph{" .. escape_tex(name) .. "}"
+  end
+  if file then return '<span class="file">' .. escape_html(file) .. "</span> <i>" .. escape_html(phrase) .. "</i>" end
+  local tag = index.chunks[name].target and "code" or "i"
+  return "<" .. tag .. ">" .. escape_html(name) .. "</" .. tag .. ">"
+end
+
+local function chunk_link(name, definition)
+  if target == "latex" then return "\\gfref{" .. definition.id .. "}{" .. chunk_name(name) .. "}" end
+  return '<a class="ref" href="' .. href(definition.chapter, definition.id) .. '">⟨' .. chunk_name(name) .. "⟩</a>"
+end
+
+-- Code ------------------------------------------------------------------------------------------------------
+
+-- Skylighting's token classes, folded into the few that the book's styles distinguish.
+local token_class = { kw = "k", cf = "k", dt = "t", co = "c", ["do"] = "c", an = "c", cv = "c", st = "s", ch = "s", sc = "s",
+  ss = "s", vs = "s", im = "s", pp = "p", dv = "n", bn = "n", fl = "n", cn = "n" }
+
+local entities = { lt = "<", gt = ">", quot = '"', amp = "&", ["#39"] = "'" }
+
+-- Highlighted lines of code: a list of lines, each a list of {class or nil, text}.
+local function highlight(code, language)
+  local lines = {}
+  if code == "" then return { {} } end
+  local html = pandoc.write(pandoc.Pandoc { pandoc.CodeBlock(code, { class = language or "" }) }, "html")
+  html = html:match("<code[^>]*>(.*)</code>")
+  for line in (html .. "\n"):gmatch("(.-)\n") do
+    line = line:gsub('<span id="cb[^>]*>', ""):gsub('<a href="#cb[^>]*></a>', "")
+    local tokens, at = {}, 1
+    local function put(class, text)
+      text = text:gsub("&(#?%w+);", entities)
+      if text ~= "" then tokens[#tokens + 1] = { token_class[class], text } end
+    end
+    while at <= #line do
+      local from, to, class, text = line:find('<span class="(%w+)">(.-)</span>', at)
+      put(nil, line:sub(at, (from or #line + 1) - 1):gsub("</span>", ""))
+      if not from then break end
+      put(class, text)
+      at = to + 1
+    end
+    lines[#lines + 1] = tokens
+  end
+  return lines
+end
+
+-- One token of a chunk's code: references and identifiers become links.
+local function render_token(class, text, context)
+  local out = {}
+  local function put(plain)
+    if plain == "" then return end
+    out[#out + 1] = target == "latex" and tex_code(plain) or escape_html(plain)
+  end
+  local at = 1
+  local linkable = context.definition and class ~= "c" and class ~= "s"
+  while at <= #text do
+    local from, to = text:find("[%a_][%w_]*", at)
+    if not from then break end
+    local word = text:sub(from, to)
+    local reference = context.references and context.references[word]
+    local entry = linkable and index.identifiers[word]
+    put(text:sub(at, from - 1))
+    if reference then
+      out[#out + 1] = chunk_link(reference, index.chunks[reference].defs[1])
+    elseif entry and entry.def_id ~= context.definition.id then
+      if target == "latex" then
+        out[#out + 1] = "\\hyperref[" .. entry.def_id .. "]{" .. tex_code(word) .. "}"
+      else
+        out[#out + 1] = '<a href="' .. href(entry.chapter, entry.def_id) .. '">' .. escape_html(word) .. "</a>"
+      end
+    elseif entry then
+      out[#out + 1] = target == "latex" and "\\gfdefined{" .. tex_code(word) .. "}" or "<dfn>" .. escape_html(word) .. "</dfn>"
+    else
+      put(word)
+    end
+    at = to + 1
+  end
+  put(text:sub(at))
+  local body = table.concat(out)
+  if not class then return body end
+  if target == "latex" then return "\\gf" .. class .. "{" .. body .. "}" end
+  return '<span class="' .. class .. '">' .. body .. "</span>"
+end
+
+-- In print a line longer than the measure is broken where a word ends, and the rest is marked by an arrow.
+local PRINT_COLUMNS = 80
+
+local function fold(tokens)
+  local width = 0
+  for _, t in ipairs(tokens) do width = width + (utf8.len(t[2]) or #t[2]) end
+  if width <= PRINT_COLUMNS then return { tokens } end
+  local rows, row, used, room = {}, {}, 0, PRINT_COLUMNS
+  for _, t in ipairs(tokens) do
+    local text = t[2]
+    while used + (utf8.len(text) or #text) > room do
+      local cut = room - used
+      local head = text:sub(1, (utf8.offset(text, cut + 1) or #text + 1) - 1)
+      head = head:match("^(.*[ ,(])") or (used > 0 and "" or head)
+      if head ~= "" then row[#row + 1] = { t[1], head } end
+      text = text:sub(#head + 1)
+      rows[#rows + 1], row, used, room = row, {}, 0, PRINT_COLUMNS - 6
+    end
+    if text ~= "" then row[#row + 1], used = { t[1], text }, used + (utf8.len(text) or #text) end
+  end
+  rows[#rows + 1] = row
+  return rows
+end
+
+-- The lines of a block as HTML or as a run of \gfline. `first` numbers them (upstream's own line numbers).
+local function render_code(lines, context, first)
+  code_lines = code_lines + #lines
+  local out = {}
+  for i, tokens in ipairs(lines) do
+    local function render(row)
+      local parts = {}
+      for j, t in ipairs(row) do parts[j] = render_token(t[1], t[2], context) end
+      return table.concat(parts)
+    end
+    local number = first and tostring(first + i - 1) or ""
+    if target == "latex" then
+      local keep = (i <= 2 or i > #lines - 3 or #lines <= 8) and i < #lines and "\\nobreak" or ""
+      for j, row in ipairs(context.references and next(context.references) and { tokens } or fold(tokens)) do
+        out[#out + 1] = (j == 1 and "\\gfline{" or "\\gfnextline{") .. number .. "}{" .. render(row) .. "}" .. keep
+      end
+    elseif first then
+      out[#out + 1] = '<span class="l" data-n="' .. number .. '">' .. render(tokens) .. "</span>"
+    else
+      out[#out + 1] = render(tokens)
+    end
+  end
+  return table.concat(out, "\n")
+end
+
+local function pre(code, label)
+  return '<pre tabindex="0" role="region" aria-label="' .. escape_html(label) .. '"><code>' .. code .. "</code></pre>"
+end
+
+-- Chunks ----------------------------------------------------------------------------------------------------
+
+local function chunk_of(block)
+  if not block or block.t ~= "CodeBlock" then return nil end
+  local name = block.text:match("^<<(.-)>>=%s*\n") or block.text:match("^<<(.-)>>=%s*$")
+  if not name then return nil end
+  if not index.chunks[name] then fail("chunk <<" .. name .. ">> is not in the index: run make tangle") end
+  return name
+end
+
+-- A chunk's code without its bar and its @, with every <<name>> replaced by a word that the highlighter leaves whole.
+local function chunk_code(text)
+  local references, count = {}, 0
+  local body = text:gsub("^<<[^\n]*\n?", ""):gsub("\n?@%s*$", "")
+  body = body:gsub("@<<", "\1"):gsub("@>>", "\2"):gsub("<<(.-)>>", function(name)
+    if not index.chunks[name] then fail("chunk <<" .. name .. ">> is defined nowhere: run make tangle") end
+    count = count + 1
+    local word = "gfreference" .. count .. "x"
+    references[word] = name
+    return word
+  end)
+  body = ("\n" .. body):gsub("\n@@", "\n@"):sub(2)
+  return body:gsub("\1", "<<"):gsub("\2", ">>"), references
+end
+
+-- The definitions that use a chunk: the very ones, not the first of their name.
+local function users_of(name)
+  local users = {}
+  for _, user in ipairs(index.chunks[name].used_in) do
+    for _, definition in ipairs(index.chunks[user].defs) do
+      for _, used in ipairs(definition.uses) do
+        if used == name then users[#users + 1] = { user, definition } break end
+      end
+    end
+  end
+  return users
+end
+
+local function chunk_block(block)
+  local name = chunk_of(block)
+  seen[name] = (seen[name] or 0) + 1
+  local chunk = index.chunks[name]
+  local n, definition = seen[name], chunk.defs[seen[name]]
+  if not definition then fail("chunk <<" .. name .. ">> occurs more often than the index says: run make tangle") end
+  local code, references = chunk_code(block.text)
+  local lines = highlight(code, block.classes[1])
+  local context = { references = references, definition = definition }
+  local rendered = render_code(lines, context)
+  local total, sign = #chunk.defs, n == 1 and "≡" or "+≡"
+  local file = chunk.files[1] or ""
+  if chunk.target or name:find(file:gsub("^tangle/", "") .. ":", 1, true) == 1 then file = "" end
+  local before, after = chunk.defs[n - 1], chunk.defs[n + 1]
+  local used = {}
+  if n == 1 then
+    for i, u in ipairs(users_of(name)) do used[i] = chunk_link(u[1], u[2]) end
+  end
+  if chunk.target then file = chunk.target ~= name and "makes " .. chunk.target or "" end
+
+  if target == "latex" then
+    local foot = {}
+    if after then foot[#foot + 1] = "\\gfcontinued{" .. after.id .. "}" end
+    if #used > 0 then
+      local pages = {}
+      for i, u in ipairs(users_of(name)) do pages[i] = "\\gfpage{" .. u[2].id .. "}" end
+      foot[#foot + 1] = "\\gfused{" .. table.concat(pages, ", ") .. "}"
+    end
+    return pandoc.List { raw(table.concat({ "\\begin{gfblock}{" .. chunk.role .. "}",
+      "\\gfbar{" .. definition.id .. "}{" .. chunk_name(name) .. "}{" .. (n == 1 and "" or "+") .. "}{"
+        .. (total > 1 and n .. " of " .. total or "") .. "}{" .. (file ~= "" and tex_inline_code(file) or "") .. "}",
+      rendered, #foot > 0 and "\\gffoot{" .. table.concat(foot, "; ") .. "}" or "\\gfnofoot", "\\end{gfblock}" }, "\n")) }
+  end
+
+  local bar = { '<figcaption class="bar"><a class="name" href="' .. href(stem, definition.id) .. '">⟨' .. chunk_name(name)
+    .. '⟩<span class="sign">' .. sign .. "</span></a>" }
+  local function put(s) bar[#bar + 1] = s end
+  put('<span class="facts">')
+  if file ~= "" then put('<span class="file">' .. escape_html(file) .. "</span>") end
+  if total > 1 then put('<span class="of">' .. n .. " of " .. total .. "</span>") end
+  if before then put('<a class="hop" href="' .. href(stem, before.id) .. '" aria-label="Previous part" title="Previous part">▲</a>') end
+  if after then put('<a class="hop" href="' .. href(stem, after.id) .. '" aria-label="Next part" title="Next part">▼</a>') end
+  put('<a class="permalink" href="' .. href(stem, definition.id) .. '" aria-label="Link to this chunk" title="Link to this chunk">#</a>')
+  put("</span></figcaption>")
+  local foot = #used > 0 and '<p class="foot">Used in ' .. table.concat(used, ", ") .. "</p>" or ""
+  return pandoc.List { raw('<figure class="code ' .. chunk.role .. '" id="' .. definition.id .. '">' .. table.concat(bar)
+    .. pre(rendered, "Code of " .. name) .. foot .. "</figure>") }
+end
+
+-- Code that is no chunk: shell lines, excerpts of nothing.
+local function plain_code(block)
+  local rendered = render_code(highlight(unescape(block.text), block.classes[1]), {})
+  if target == "latex" then return raw("\\begin{gfblock}{plain}\n\\gfnofoot\n" .. rendered .. "\n\\gfnofoot\n\\end{gfblock}") end
+  return raw('<figure class="code plain">' .. pre(rendered, "Example") .. "</figure>")
+end
+
+-- Citations -------------------------------------------------------------------------------------------------
+
+local function citation_of(block)
+  if not block or block.t ~= "Para" or #block.content ~= 1 or block.content[1].t ~= "Link" then return nil end
+  local link = block.content[1]
+  if not pandoc.utils.stringify(link.content):match("^CPython: ") then return nil end
+  return index.citations[link.target] and link.target
+    or fail("the citation " .. link.target .. " is not in the index: run make refs")
+end
+
+local upstream_ids = {}
+local function citation_block(url)
+  local c = index.citations[url]
+  local id = ("u-" .. c.path .. "-" .. c.first):gsub("[^%w]+", "-")
+  upstream_ids[id] = (upstream_ids[id] or 0) + 1
+  if upstream_ids[id] > 1 then id = id .. "-" .. upstream_ids[id] end
+  if target ~= "html" then id = id .. "-" .. stem end
+  local range = c.first == c.last and tostring(c.first) or c.first .. "–" .. c.last
+  local gap
+  if not c.text then
+    gap = c.why and c.why ~= "" and c.why or "CPython's source is not on this machine."
+  elseif c.state == "stale" then
+    gap = c.why or "these lines differ from the pinned ones"
+  end
+  local code = c.text and render_code(highlight((c.text:gsub("\n+$", "")), "c"), {}, c.first)
+  if target == "latex" then
+    local state = c.state == "verified" and "\\gfverified" or "\\gfnotverified{" .. (c.state == "stale" and "stale" or "text missing") .. "}"
+    return raw(table.concat({ "\\begin{gfblock}{upstream}",
+      "\\gfcite{" .. id .. "}{" .. url:gsub("([#%%])", "\\%1") .. "}{" .. escape_tex(c.version) .. "}{" .. tex_inline_code(c.path) .. "}{" .. range .. "}{" .. state .. "}",
+      code or "", gap and "\\gfgap{" .. escape_tex(gap) .. (c.text and "" or " To see the text here: \\gfcode{make upstream}, then \\gfcode{make book}.") .. "}" or "\\gfnofoot",
+      "\\end{gfblock}" }, "\n"))
+  end
+  local states = { verified = '<span class="ok">✓ verified</span>', stale = '<span class="bad">✗ stale</span>' }
+  local html = '<figure class="code upstream ' .. c.state .. '" id="' .. id .. '" data-cites="' .. escape_html(url) .. '">'
+    .. '<figcaption class="bar"><span class="source">CPython ' .. escape_html(c.version) .. ' · <a href="' .. escape_html(url) .. '">'
+    .. escape_html(c.path) .. "</a> · " .. range .. '</span><span class="facts">'
+    .. (states[c.state] or '<span class="bad">text missing</span>') .. "</span></figcaption>"
+  if code then html = html .. pre(code, "CPython, " .. c.path .. ", lines " .. range) end
+  if gap then
+    html = html .. '<p class="gap">' .. escape_html(gap)
+    if not c.text then
+      html = html .. " To see the text here, run <code>make upstream</code>, then <code>make book</code>; until then, read "
+        .. '<a href="' .. escape_html(url) .. '">' .. escape_html(table.concat(c.symbols, ", ")) .. " at the tag</a>."
+    end
+    html = html .. "</p>"
+  end
+  return raw(html .. "</figure>")
+end
+
+-- Claims ----------------------------------------------------------------------------------------------------
+
+local configuration = { gil = "GIL", ft = "free-threaded", asan = "sanitizers", tsan = "threads" }
+
+local function claim_of(block)
+  if not block or block.t ~= "Para" or not block.content[1] or block.content[1].t ~= "Strong" then return nil end
+  local number = pandoc.utils.stringify(block.content[1].content):match("^Claim (%d+%.%d+)%.$")
+  if number and not index.claims[number] then fail("claim " .. number .. " is not in the index: run make tangle") end
+  return number
+end
+
+local function starts_with(block, word)
+  return block and block.t == "Para" and block.content[1] and block.content[1].t == "Strong"
+    and pandoc.utils.stringify(block.content[1].content) == word
+end
+
+local function without_lead(block)
+  local content = pandoc.List(block.content)
+  content:remove(1)
+  while content[1] and (content[1].t == "Space" or content[1].t == "SoftBreak") do content:remove(1) end
+  return content
+end
+
+-- The claim's results: {label, state} for each configuration of the last run.
+local function results_of(number)
+  local configs, out = {}, {}
+  for name in pairs(index.claims[number].results) do configs[#configs + 1] = name end
+  table.sort(configs, function(a, b) return (#a == #b and a < b) or #a < #b end)
+  for i, name in ipairs(configs) do
+    local label = {}
+    for part in name:gmatch("[^-]+") do label[#label + 1] = configuration[part] or part end
+    out[i] = { table.concat(label, ", "), index.claims[number].results[name] == "success" and "pass" or "fail" }
+  end
+  return out
+end
+
+local months = { "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December" }
+local function tested_on()
+  local y, m, d = (index.tested_at or ""):match("^(%d+)-(%d+)-(%d+)")
+  return y and tonumber(d) .. " " .. months[tonumber(m)] .. " " .. y
+end
+
+local function badge(number)
+  local results = results_of(number)
+  local out = {}
+  if #results == 0 then
+    return target == "latex" and "\\gfresult{notrun}{not run}" or '<span class="result notrun">not run</span>'
+  end
+  for i, r in ipairs(results) do
+    local passed = r[2] == "pass"
+    out[i] = target == "latex" and "\\gfresult{" .. r[2] .. "}{" .. r[1] .. "}"
+      or '<span class="result ' .. r[2] .. '"><span aria-hidden="true">' .. (passed and "✓" or "✗") .. "</span> " .. r[1]
+        .. '<span class="sr">: ' .. (passed and "passed" or "failed") .. "</span></span>"
+  end
+  local date = tested_on()
+  if date and target ~= "latex" then out[#out + 1] = '<time class="when" datetime="' .. index.tested_at .. '">' .. date .. "</time>" end
+  if date and target == "latex" then out[#out + 1] = "\\gfwhen{" .. date .. "}" end
+  return table.concat(out, " ")
+end
+
+local function claim_blocks(number, block, chunks)
+  local out = pandoc.List()
+  local text = pandoc.Para(without_lead(block))
+  local id = "claim-" .. number:gsub("%.", "-")
+  if target == "latex" then
+    out:insert(raw("\\begin{gfclaim}{" .. id .. "}{" .. number .. "}{" .. badge(number) .. "}"))
+    out:insert(text)
+    out:insert(raw("\\end{gfclaim}"))
+    for _, chunk in ipairs(chunks) do out:extend(chunk_block(chunk)) end
+    return out
+  end
+  local link = '<a class="number" href="' .. href(stem, id) .. '">Claim ' .. number .. "</a>"
+  local inside = pandoc.List { raw('<div class="head">' .. link .. '<span class="results">' .. badge(number) .. "</span></div>"), text }
+  for _, chunk in ipairs(chunks) do inside:extend(chunk_block(chunk)) end
+  out:insert(pandoc.Div(inside, { id = id, class = "claim" }))
+  return out
+end
+
+-- Figures ---------------------------------------------------------------------------------------------------
+
+-- Meaning becomes colour: in the pages by the stylesheet, in print by these fills.
+local print_fill = { hot = "#f6dcc8", cold = "#dce7f2", used = "#efe3c6", free = "#ffffff", note = "#f3f1ea" }
+
+local function dot(block, id, options, text)
+  local ok, made = pcall(pandoc.pipe, "dot", options, text)
+  if ok then return made end
+  local message = type(made) == "table" and made.output ~= "" and made.output or "install graphviz (make setup)"
+  fail("figure " .. id .. ": dot could not draw it: " .. tostring(message):gsub("%s+", " "))
+end
+
+local function svg_figure(block, id, alt)
+  local svg = dot(block, id, { "-Tsvg", "-Nfontname=Charis SIL", "-Efontname=Charis SIL", "-Gfontname=Charis SIL", "-Nfontsize=12",
+    "-Efontsize=11", "-Gfontsize=12", "-Gbgcolor=transparent" }, block.text)
+  local width, height = svg:match('<svg width="([%d.]+)pt" height="([%d.]+)pt"')
+  local box, body = svg:match('viewBox="([^"]+)".-(<g id=.*</svg>)')
+  body = body:gsub("<!%-%-.-%-%->%s*", ""):gsub("<title>.-</title>%s*", ""):gsub(' id="[^"]*"', ""):gsub('xlink:href="[^"]*"', "")
+    :gsub('stroke="black"', 'stroke="currentColor"'):gsub('fill="black"', 'fill="currentColor"'):gsub(' font%-family="[^"]*"', "")
+    :gsub("<a [^>]*>%s*", ""):gsub("</a>%s*", "")
+  return string.format('<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="%s-alt" viewBox="%s" width="%.0f" height="%.0f">'
+    .. '<title id="%s-alt">%s</title>%s', id, box, width * 4 / 3, height * 4 / 3, id, escape_html(alt), body)
+end
+
+local function pdf_figure(block, id)
+  local text = block.text:gsub('class%s*=%s*"?(%a+)"?', function(class)
+    return print_fill[class] and 'style="filled" fillcolor="' .. print_fill[class] .. '"' or ""
+  end)
+  local made = dot(block, id, { "-Tpdf", "-Nfontname=Charis SIL", "-Efontname=Charis SIL", "-Gfontname=Charis SIL", "-Nfontsize=10",
+    "-Efontsize=9", "-Gfontsize=10", "-Npenwidth=0.6", "-Epenwidth=0.6", "-Earrowsize=0.7" }, text)
+  local path = figures_dir .. "/" .. id .. ".pdf"
+  local file = io.open(path, "wb") or fail("cannot write " .. path)
+  file:write(made)
+  file:close()
+  return id .. ".pdf"
+end
+
+local function figure(block)
+  local id = block.identifier
+  local attributes = block.attributes
+  if id == "" or not attributes.alt or not attributes.caption then fail("a figure needs #id, caption and alt") end
+  local caption = pandoc.read(unescape(attributes.caption), "markdown").blocks[1].content
+  local number = "Figure " .. figure_numbers[id]
+  if target == "latex" then
+    return pandoc.List { raw("\\begin{gffigure}{" .. id .. "}{" .. pdf_figure(block, id) .. "}{" .. number .. "}"), pandoc.Para(caption),
+      raw("\\end{gffigure}") }
+  end
+  return pandoc.List { raw('<figure class="drawing" id="' .. id .. '"><div class="art">' .. svg_figure(block, id, attributes.alt)
+    .. '</div><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
+end
+
+-- Blocks ----------------------------------------------------------------------------------------------------
+
+-- Tables: the browser finds the widths; print gets columns in proportion to their longest cells.
+local function table_block(block)
+  local longest, total = {}, 0
+  local function measure(rows)
+    for _, row in ipairs(rows) do
+      for i, cell in ipairs(row.cells) do
+        local n = utf8.len(pandoc.utils.stringify(cell.contents)) or 0
+        longest[i] = math.max(longest[i] or 4, math.min(n, 60))
+      end
+    end
+  end
+  measure(block.head.rows)
+  for _, body in ipairs(block.bodies) do measure(body.body) end
+  for _, n in ipairs(longest) do total = total + n end
+  for i, spec in ipairs(block.colspecs) do
+    block.colspecs[i] = { spec[1], target == "latex" and total > 60 and longest[i] / total or nil }
+  end
+  if target == "latex" then return pandoc.List { raw("\\begin{gftable}"), block, raw("\\end{gftable}") } end
+  return pandoc.List { raw('<div class="table" tabindex="0" role="region" aria-label="Table">'), block, raw("</div>") }
+end
+
+-- <details>: the pages keep it; print has no folds and sets "Hint." in smaller type.
+local function details_in_print(block)
+  local html = block.text
+  local out = ""
+  if html:match("<details") then out = "\\begin{gfhint}" end
+  if html:match("<summary") then out = out .. "\\gfhintlead{" end
+  local summary = html:match("<summary>(.-)</summary>")
+  if summary then out = out .. escape_tex(summary) end
+  if html:match("</summary") then out = out .. "}" end
+  if html:match("</details") then out = out .. "\\end{gfhint}" end
+  return raw(out)
+end
+
+local function simple_block(block)
+  if block.t == "CodeBlock" then
+    if chunk_of(block) then return chunk_block(block) end
+    if block.classes:includes("dot") then return figure(block) end
+    return { plain_code(block) }
+  elseif block.t == "Table" then
+    return table_block(block)
+  elseif block.t == "RawBlock" and target == "latex" and block.format == "html" then
+    return { details_in_print(block) }
+  end
+  return { block }
+end
+
+-- The runs of blocks that belong together: a pair with its caption, a claim with its tests.
+local function group(blocks)
+  local out, i = pandoc.List(), 1
+  while i <= #blocks do
+    local block = blocks[i]
+    local url, number = citation_of(block), claim_of(block)
+    if url then
+      local left, right = pandoc.List(), pandoc.List()
+      while citation_of(blocks[i]) do
+        left:insert(citation_block(citation_of(blocks[i])))
+        i = i + 1
+      end
+      while chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "port" do
+        right:extend(chunk_block(blocks[i]))
+        i = i + 1
+      end
+      local differs = #right > 0 and starts_with(blocks[i], "Differs.") and blocks[i]
+      if differs then i = i + 1 end
+      if target == "latex" or #right == 0 then
+        out:extend(left)
+        out:extend(right)
+        if differs then out:extend { raw("\\begin{gfdiffers}"), differs, raw("\\end{gfdiffers}") } end
+      else
+        local inside = pandoc.List { pandoc.Div(left, { class = "side" }), pandoc.Div(right, { class = "side" }) }
+        if differs then inside:insert(pandoc.Div({ differs }, { class = "differs" })) end
+        out:insert(pandoc.Div(inside, { class = "pair" }))
+      end
+    elseif number then
+      local chunks = pandoc.List()
+      i = i + 1
+      while chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "test" do
+        chunks:insert(blocks[i])
+        i = i + 1
+      end
+      out:extend(claim_blocks(number, block, chunks))
+    else
+      out:extend(simple_block(block))
+      i = i + 1
+    end
+  end
+  return out
+end
+
+-- Chapter head: the number, the title, what it covers and ports, how long it takes, how its claims stand.
+local function minutes_of(blocks)
+  local words = 0
+  pandoc.Div(blocks):walk {
+    Str = function(s) if s.text:match("%w") then words = words + 1 end end,
+    Code = function() words = words + 1 end,
+  }
+  local minutes = math.ceil(words / 220 + code_lines * 4 / 60)
+  return minutes > 10 and math.ceil(minutes / 5) * 5 or math.max(minutes, 1)
+end
+
+local function claims_of_chapter()
+  local total, passed, run = 0, 0, 0
+  for _, claim in pairs(index.claims) do
+    total = total + 1
+    if claim.passed ~= nil then run = run + 1 end
+    if claim.passed then passed = passed + 1 end
+  end
+  if total == 0 then return nil end
+  local noun = total == 1 and "1 claim" or total .. " claims"
+  if run == 0 then return noun .. ", not yet run" end
+  if passed == total then return noun .. (total == 1 and ", passes" or ", all pass") end
+  return noun .. ", " .. passed .. " pass"
+end
+
+local function opening(header, quote, minutes)
+  local covers, ports = pandoc.List(), nil
+  for _, block in ipairs(quote and quote.content or {}) do
+    if starts_with(block, "Covers.") then covers:insert(pandoc.Para(without_lead(block)))
+    elseif starts_with(block, "Ports.") then ports = pandoc.Plain(without_lead(block))
+    else covers:insert(block) end
+  end
+  local title, claims = header.content, claims_of_chapter()
+  local time = minutes .. (minutes == 1 and " minute" or " minutes")
+  local number = chapter.number and chapter.number > 0 and tostring(chapter.number) or ""
+  if target == "latex" then
+    local out = pandoc.List { pandoc.Plain { raw_inline("\\gfchapter{" .. chapter_id(stem) .. "}{" .. number .. "}{"), pandoc.Span(title), raw_inline("}") },
+      raw("\\begin{gfopening}") }
+    out:extend(covers)
+    out:insert(raw("\\gffacts"))
+    if ports then out:insert(pandoc.Plain { raw_inline("\\gffact{Ports}{"), pandoc.Span(ports.content), raw_inline("}") }) end
+    out:insert(raw("\\gffact{Reading time}{" .. time .. "}"))
+    if claims then out:insert(raw("\\gffact{Claims}{" .. claims .. "}")) end
+    out:insert(raw("\\end{gfopening}"))
+    return out
+  end
+  local heading = pandoc.Inlines(title)
+  if number ~= "" then
+    heading:insert(1, pandoc.Space())
+    heading:insert(1, pandoc.Span(number, { class = "chapter-number" }))
+  end
+  local facts = pandoc.List { raw("<dl>") }
+  if ports then facts:extend { raw("<div><dt>Ports</dt><dd>"), ports, raw("</dd></div>") } end
+  facts:insert(raw("<div><dt>Reading time</dt><dd>" .. time .. "</dd></div>"))
+  if claims then facts:insert(raw("<div><dt>Claims</dt><dd>" .. claims .. "</dd></div>")) end
+  facts:insert(raw("</dl>"))
+  covers:extend(facts)
+  return pandoc.List { pandoc.Header(1, heading, { id = chapter_id(stem) }),
+    pandoc.Div(covers, { class = "opening", ["data-minutes"] = tostring(minutes) }) }
+end
+
+-- Inlines ---------------------------------------------------------------------------------------------------
+
+local function rewrite_link(link)
+  local file, fragment = link.target:match("^([%w-]*)%.?m?d?#?(.-)$")
+  local other, part = link.target:match("^([%w-]+)%.md#?(.*)$")
+  if not other and link.target:sub(1, 1) == "#" then other, part = stem, link.target:sub(2) end
+  if not other then return nil end
+  local own = part:match("^c%-") or part:match("^claim%-") or part:match("^fig%-") or part:match("^u%-")
+  local id = part == "" and chapter_id(other) or own and part or section_id(other, part)
+  if #link.content == 0 and figure_numbers[part] then link.content = pandoc.Inlines("Figure " .. figure_numbers[part]) end
+  if target == "latex" then
+    local out = pandoc.List { raw_inline("\\hyperref[" .. id .. "]{") }
+    out:extend(link.content)
+    out:insert(raw_inline("}"))
+    return out
+  end
+  -- EPUB: pandoc itself finds the file of a bare fragment.
+  link.target = (target == "html" and other ~= stem) and other .. ".html" .. (part == "" and "" or "#" .. id) or "#" .. id
+  return link
+end
+
+local known_tags = { br = true, kbd = true, sub = true, sup = true, abbr = true, wbr = true, b = true, i = true, em = true, a = true,
+  code = true, span = true, summary = true, details = true, small = true, var = true, q = true, s = true }
+
+-- Code in a link or a heading stays as it is; elsewhere the name of something that we define leads to it.
+local function quiet(inlines) return inlines:walk { Code = function(c) c.classes:insert("quiet"); return c end } end
+
+local inline_filters = {
+  { Link = function(l) l.content = quiet(l.content); return l end,
+    Header = function(h) h.content = quiet(h.content); return h end },
+  { Str = function(s) s.text = unescape(s.text); return s end,
+    RawInline = function(r)      -- pandoc takes @<<name>> in prose for a tag
+      local tag = r.text:match("^</?([%w]+)")
+      if r.format == "html" and not (tag and known_tags[tag]) and not r.text:match("^<!") then return pandoc.Str(r.text) end
+    end,
+    Code = function(c)
+      local text, silent = unescape(c.text), c.classes:includes("quiet")
+      local entry = not silent and index.identifiers[text:gsub("%(%)$", "")]
+      local out = target == "latex" and raw_inline(tex_inline_code(text)) or pandoc.Code(text)
+      if not entry then return out end
+      if target == "latex" then return { raw_inline("\\hyperref[" .. entry.def_id .. "]{"), out, raw_inline("}") } end
+      return pandoc.Link({ out }, target == "epub" and "#" .. entry.def_id or href(entry.chapter, entry.def_id), "", { class = "id" })
+    end },
+  { Link = rewrite_link },
+}
+
+-- Footnotes in the pages: beside the text where there is room, and again at the end for where there is not.
+-- The stylesheet shows one of the two.
+local function sidenotes(blocks)
+  local notes = pandoc.List()
+  blocks = blocks:walk { Note = function(note)
+    local n = tostring(#notes + 1)
+    local back = pandoc.Link("↩", "#ref-" .. n, "", { class = "back", ["aria-label"] = "Back to the text" })
+    local inlines = pandoc.utils.blocks_to_inlines(note.content, { pandoc.LineBreak() })
+    local last = note.content[#note.content]
+    if last.t == "Para" then last.content:extend { pandoc.Space(), back } else note.content:insert(pandoc.Plain { back }) end
+    notes:insert({ pandoc.Div(note.content, { id = "note-" .. n }) })
+    local span = pandoc.Span(inlines, { class = "sidenote", id = "side-" .. n })
+    span.content:insert(1, raw_inline('<span class="n">' .. n .. "</span> "))
+    return { raw_inline('<sup class="noteref" id="ref-' .. n .. '"><a class="near" href="#side-' .. n .. '">' .. n
+      .. '</a><a class="far" href="#note-' .. n .. '">' .. n .. "</a></sup>"), span }
+  end }
+  if #notes > 0 then
+    blocks:insert(pandoc.Div({ pandoc.Para { pandoc.Str("Notes") }, pandoc.OrderedList(notes) }, { class = "footnotes", role = "doc-endnotes" }))
+  end
+  return blocks
+end
+
+local function headings(blocks)
+  return blocks:walk { Header = function(h)
+    if h.level == 1 then return nil end
+    if target == "html" then
+      h.content:extend { raw_inline('<a class="permalink" href="#' .. h.identifier .. '" aria-label="Link to this section">#</a>') }
+    end
+    h.identifier = section_id(stem, h.identifier)
+    return h
+  end }
+end
+
+-- The chapter -----------------------------------------------------------------------------------------------
+
+function Pandoc(doc)
+  local function meta(name) return doc.meta[name] and pandoc.utils.stringify(doc.meta[name]) end
+  target, stem, figures_dir = meta("gf-target"), meta("gf-stem"), meta("gf-figures")
+  index = dofile(meta("gf-index"))
+  for _, c in ipairs(index.chapters) do if c.stem == stem then chapter = c end end
+  doc.meta = pandoc.Meta {}
+
+  local header, quote, body = nil, nil, pandoc.Blocks {}
+  local figures = 0
+  for i, block in ipairs(doc.blocks) do
+    if i == 1 and block.t == "Header" and block.level == 1 then header = block
+    elseif i == 2 and header and block.t == "BlockQuote" then quote = block
+    else
+      body:insert(block)
+      if block.t == "CodeBlock" and block.classes:includes("dot") then
+        figures = figures + 1
+        figure_numbers[block.identifier] = (chapter.number or 0) .. "." .. figures
+      end
+    end
+  end
+  if not header then fail("the first line must be the chapter's title: # Title") end
+
+  local prose = pandoc.List(body:filter(function(b) return b.t ~= "CodeBlock" end))
+  body = pandoc.Blocks(group(body)):walk { Blocks = function(list)   -- code inside lists and quotations
+    local out = pandoc.List()
+    for _, block in ipairs(list) do
+      if block.t == "CodeBlock" or (block.t == "RawBlock" and block.format == "html" and target == "latex") then
+        out:extend(simple_block(block))
+      else
+        out:insert(block)
+      end
+    end
+    return out
+  end }
+  local blocks = pandoc.Blocks(opening(header, quote, minutes_of(prose)))
+  blocks:extend(body)
+  for _, filter in ipairs(inline_filters) do blocks = blocks:walk(filter) end
+  if target == "html" then blocks = sidenotes(blocks) end
+  return pandoc.Pandoc(headings(blocks), doc.meta)
+end

@@ -1,0 +1,524 @@
+"""Weave the book: the chapters become web pages, a PDF and an EPUB.
+
+    python3 book/weave/weave.py html|pdf|epub|all
+
+pandoc reads each chapter through groundfloor.lua, which turns chunks, citations, claims and figures into what the
+format needs; this program gives it the part of the book's index that the chapter depends on, keeps what did not
+change, and builds what goes round the chapters: page frames, contents and indexes. Everything it makes is in build/.
+"""
+import argparse
+import concurrent.futures
+import hashlib
+import html
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TITLE = "Ground Floor"
+SUBTITLE = "CPython’s runtime primitives, told and rebuilt in C"
+ABOUT = ("Under every dictionary, every lock and every <code>async</code> function of Python lies a floor of small, sharp pieces of C: "
+         "memory that is handed out and taken back at once, locks of a single byte, a hash that attackers cannot predict. This book "
+         "takes up that floor board by board. It shows CPython’s own text, rebuilds it under the same names, and tests every claim it makes.")
+IDENTIFIER = "urn:uuid:6b1c2f0e-9d0d-5c3e-8a51-67726e64666c"
+FIXED_EPOCH = "1767225600"      # when there is no commit to date the book by: 2026-01-01
+READER = "markdown+gfm_auto_identifiers-citations-tex_math_dollars-raw_tex-latex_macros"
+FONT_FOLDERS = ["/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts", "/Library/Fonts"]
+FONTS = {"serif": ("Charis SIL", "fonts-sil-charis", "CharisSIL-{}.ttf", ["Regular", "Italic", "Bold", "BoldItalic"]),
+         "mono": ("JetBrains Mono", "fonts-jetbrains-mono", "JetBrainsMono-{}.ttf", ["Regular", "Italic", "Bold"])}
+PAGES = [("chunks", "Chunks"), ("identifiers", "Identifiers"), ("upstream", "Upstream symbols"), ("claims", "Claims")]
+
+
+class Failure(Exception):
+    """One clear line for the reader: what is wrong, and what to do."""
+
+
+def say(message):
+    print(f"weave: {message}", file=sys.stderr, flush=True)
+
+
+# Files ---------------------------------------------------------------------------------------------------------
+
+def write(path, data):
+    """Replace a file in one step, and only when its content changes. True when it did."""
+    data = data.encode() if isinstance(data, str) else data
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        half.write_bytes(data)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+    return True
+
+
+def digest(*parts):
+    total = hashlib.sha256()
+    for part in parts:
+        part = part.read_bytes() if isinstance(part, pathlib.Path) else part if isinstance(part, bytes) else str(part).encode()
+        total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def need(program, package):
+    if not shutil.which(program):
+        raise Failure(f"{program} not found: install {package} (make setup does it on Debian)")
+    return program
+
+
+def epoch():
+    """The time that stands in the PDF and the EPUB: the last commit's, so that two builds give the same bytes."""
+    if os.environ.get("SOURCE_DATE_EPOCH"):
+        return os.environ["SOURCE_DATE_EPOCH"]
+    try:
+        made = subprocess.run(["git", "-C", str(ROOT), "log", "-1", "--format=%ct"], capture_output=True, text=True)
+        return made.stdout.strip() or FIXED_EPOCH
+    except FileNotFoundError:
+        return FIXED_EPOCH
+
+
+def font_files(kind):
+    """{"Regular": path, …} of one of the book's families, or None when it is not installed."""
+    _, _, pattern, styles = FONTS[kind]
+    for folder in FONT_FOLDERS:
+        for regular in sorted(pathlib.Path(folder).expanduser().rglob(pattern.format("Regular"))):
+            found = {style: regular.with_name(pattern.format(style)) for style in styles}
+            if all(path.is_file() for path in found.values()):
+                return found
+    return None
+
+
+# The index, for one chapter ------------------------------------------------------------------------------------
+
+def lua(value):
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
+    if isinstance(value, list):
+        return "{" + ",".join(lua(item) for item in value) + "}"
+    return "{" + ",\n".join(f"[{lua(key)}]={lua(item)}" for key, item in value.items() if item is not None) + "}"
+
+
+def dependencies(index, chapter, text):
+    """The part of the index that one chapter's page depends on. No line numbers: moving prose about changes nothing else."""
+    stem = chapter["stem"]
+    words = set(re.findall(r"[A-Za-z_]\w*", text))
+    own = {name for name, chunk in index["chunks"].items() if chunk["defs"][0]["chapter"] == stem}
+    near = own | {other for name in own for d in index["chunks"][name]["defs"] for other in d["uses"]}
+    near |= {user for name in own for user in index["chunks"][name]["used_in"]}
+    chunks = {}
+    for name in sorted(near & index["chunks"].keys()):
+        chunk = index["chunks"][name]
+        chunks[name] = {key: chunk[key] for key in ("target", "role", "files", "used_in")}
+        chunks[name]["defs"] = [{key: d[key] for key in ("chapter", "id", "uses")} for d in chunk["defs"]]
+    claims = {number: claim for number, claim in index["claims"].items() if claim["chapter"] == stem}
+    return {"version": index["version"],
+            "chapters": [{"stem": c["stem"], "number": c["number"]} for c in index["chapters"]],
+            "chunks": chunks,
+            "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"]}
+                            for name, entry in sorted(index["identifiers"].items()) if name in words},
+            "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
+            "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
+            "tested_at": index["tested_at"] if claims else None}
+
+
+# The weaver ----------------------------------------------------------------------------------------------------
+
+class Weaver:
+    def __init__(self, index, book, build):
+        self.index, self.book = index, book
+        self.out, self.work = build / "book", build / "weave"
+        self.chapters = index["chapters"]
+        self.texts = {c["stem"]: read(book / f"{c['stem']}.md") for c in self.chapters}
+        self.filter = HERE / "groundfloor.lua"
+
+    def chapter_outputs(self, target):
+        """Every chapter through pandoc, two at a time; what did not change is taken from the last time."""
+        need("pandoc", "pandoc")
+        if any("{.dot" in text for text in self.texts.values()):
+            need("dot", "graphviz")
+        folder = self.work / target
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        todo, outputs = [], {}
+        for chapter in self.chapters:
+            stem = chapter["stem"]
+            table = "return " + lua(dependencies(self.index, chapter, self.texts[stem])) + "\n"
+            write(self.work / f"{stem}.lua", table)
+            key = digest(self.texts[stem], table, self.filter, READER, target)
+            outputs[stem] = folder / f"{stem}.out"
+            stamp = folder / f"{stem}.key"
+            if not (outputs[stem].is_file() and stamp.is_file() and read(stamp) == key):
+                todo.append((chapter, outputs[stem], stamp, key))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            futures = [pool.submit(self.pandoc, target, *job) for job in todo]
+            try:
+                for future in concurrent.futures.as_completed(futures):
+                    future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return {stem: read(path) for stem, path in outputs.items()}
+
+    def pandoc(self, target, chapter, output, stamp, key):
+        stem, started = chapter["stem"], time.monotonic()
+        writer = {"html": "html", "latex": "latex", "epub": "json"}[target]
+        command = ["pandoc", "--from", READER, "--to", writer, "--wrap=none", "--lua-filter", str(self.filter),
+                   "-M", f"gf-target={target}", "-M", f"gf-index={self.work / (stem + '.lua')}", "-M", f"gf-stem={stem}",
+                   "-M", f"gf-figures={self.work / target / 'figures'}", str(self.book / f"{stem}.md")]
+        made = subprocess.run(command, capture_output=True)
+        if made.returncode:
+            lines = made.stderr.decode(errors="replace").strip().splitlines() or ["pandoc failed and said nothing"]
+            raise Failure(next((line for line in lines if line.startswith("book/")), f"book/{stem}.md: pandoc: " + " ".join(lines)))
+        write(output, made.stdout)
+        write(stamp, key)
+        say(f"book/{stem}.md -> {target} ({time.monotonic() - started:.1f} s)")
+
+    # Web -------------------------------------------------------------------------------------------------------
+
+    def web(self):
+        bodies = self.chapter_outputs("html")
+        out = self.out / "html"
+        facts = {c["stem"]: page_facts(bodies[c["stem"]]) for c in self.chapters}
+        fonts = self.web_fonts(out, bodies)
+        pages = {}
+        for i, chapter in enumerate(self.chapters):
+            near = [(self.chapters[j] if 0 <= j < len(self.chapters) else None) for j in (i - 1, i + 1)]
+            pages[f"{chapter['stem']}.html"] = self.frame(
+                numbered(chapter), bodies[chapter["stem"]], facts, chapter["stem"], near, facts[chapter["stem"]]["covers"])
+        pages["index.html"] = self.frame(None, self.contents_page(facts), facts, "index", [None, self.chapters[0]], SUBTITLE)
+        for name, title in PAGES:
+            body = f'<h1 id="top">{title}</h1>\n' + getattr(self, f"{name}_page")(bodies)
+            pages[f"{name}.html"] = self.frame(title, body, facts, name, [None, None], f"{title} of {TITLE}")
+        changed = sum(write(out / name, text) for name, text in pages.items())
+        changed += write(out / "style.css", fonts + read(HERE / "web/style.css"))
+        changed += write(out / "book.js", read(HERE / "web/book.js"))
+        for old in out.glob("*.html"):
+            if old.name not in pages:
+                old.unlink()
+        if changed:
+            say(f"{changed} files of {len(pages) + 2} changed in {shown(out)}")
+        return out / "index.html"
+
+    def web_fonts(self, out, bodies):
+        """Subsets of the two families beside the pages; returns their @font-face rules."""
+        texts = list(bodies.values()) + [read(HERE / "web/template.html"), read(HERE / "web/style.css"), read(pathlib.Path(__file__))]
+        letters = sorted({c for text in texts for c in text if ord(c) > 0x7e} | {chr(c) for c in range(0x20, 0x17f)})
+        unicodes = ",".join(f"{ord(c):x}" for c in letters)
+        rules = []
+        for kind, (family, package, _, styles) in FONTS.items():
+            files = font_files(kind)
+            if not files:
+                say(f"note: {family} is not installed ({package}); the pages fall back on the reader's own fonts")
+                continue
+            features = "kern,liga,smcp,c2sc,mark,mkmk" if kind == "serif" else ""
+            for style in styles:
+                made = out / "fonts" / f"{kind}-{style.lower()}.woff2"
+                stamp = self.work / "fonts" / f"{kind}-{style}.key"
+                key = digest(files[style], unicodes, features)
+                if not (made.is_file() and stamp.is_file() and read(stamp) == key):
+                    half = self.work / "fonts" / made.name
+                    half.parent.mkdir(parents=True, exist_ok=True)
+                    command = ["/usr/bin/python3", "-m", "fontTools.subset", str(files[style]), f"--unicodes={unicodes}",
+                               f"--layout-features={features}", "--flavor=woff2", f"--output-file={half}"]
+                    ran = subprocess.run(command, capture_output=True, text=True)
+                    if ran.returncode:
+                        say("note: no fonts in the pages: install fonttools and python3-brotli (make setup) "
+                            f"[{(ran.stderr.strip().splitlines() or ['no message'])[-1]}]")
+                        return "".join(rules)
+                    write(made, half.read_bytes())
+                    half.unlink()
+                    write(stamp, key)
+                weight, slant = ("700" if "Bold" in style else "400"), ("italic" if "Italic" in style else "normal")
+                rules.append(f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {slant}; font-display: swap; '
+                             f'src: url("fonts/{made.name}") format("woff2"); }}\n')
+        return "".join(rules)
+
+    def frame(self, title, body, facts, here, near, description):
+        """The page round a body: bar, contents rail, neighbours."""
+        rail = []
+        for chapter in self.chapters:
+            stem, current = chapter["stem"], chapter["stem"] == here
+            mark = ' aria-current="page"' if current else ""
+            number = f'<span class="n">{chapter["number"]}</span> ' if chapter["number"] else ""
+            inner = "".join(f'<li><a href="#{ident}">{text}</a></li>' for level, ident, text in facts[stem]["sections"] if level == 2)
+            rail.append(f'<li><a href="{stem}.html"{mark}>{number}{html.escape(chapter["title"])}</a>'
+                        + (f"<ol>{inner}</ol>" if current and inner else "") + "</li>")
+        indexes = "".join(f'<li><a href="{name}.html"{" aria-current=" + chr(34) + "page" + chr(34) if name == here else ""}>{text}</a></li>'
+                          for name, text in PAGES)
+        links = [f'<a class="{way}" rel="{way}" href="{c["stem"]}.html"><span>{word}</span> {html.escape(numbered(c))}</a>'
+                 for c, way, word in zip(near, ("prev", "next"), ("Previous", "Next")) if c]
+        crumbs = f'<li><a href="index.html">{TITLE}</a></li>' + (f'<li aria-current="page">{html.escape(title)}</li>' if title else "")
+        fields = {"title": html.escape(f"{title} · {TITLE}" if title else TITLE), "description": html.escape(plain(description), quote=True),
+                  "crumbs": crumbs, "chapters": "".join(rail), "indexes": indexes, "body": body, "neighbours": "".join(links),
+                  "kind": "chapter" if here in facts else "leaf", "version": self.index["version"]}
+        return re.sub(r"\{\{(\w+)\}\}", lambda m: fields[m.group(1)], read(HERE / "web/template.html"))
+
+    def contents_page(self, facts):
+        rows = []
+        for chapter in self.chapters:
+            fact = facts[chapter["stem"]]
+            claims = [c for c in self.index["claims"].values() if c["chapter"] == chapter["stem"]]
+            small = [minutes(fact["minutes"])] + ([standing(claims)] if claims else [])
+            rows.append(f'<li><a class="entry" href="{chapter["stem"]}.html"><span class="n">{chapter["number"] or ""}</span>'
+                        f'<span class="t">{html.escape(chapter["title"])}</span></a><p class="covers">{fact["covers"]}</p>'
+                        f'<p class="small">{" · ".join(small)}</p></li>')
+        leaves = "".join(f'<li><a href="{name}.html">{text}</a></li>' for name, text in PAGES)
+        return (f'<div class="title-page"><h1 id="top">{TITLE}</h1><p class="subtitle">{SUBTITLE}</p><p class="about">{ABOUT}</p></div>'
+                f'<h2 id="contents-list">Contents</h2><ol class="toc">{"".join(rows)}</ol>'
+                f'<h2 id="index-list">Indexes</h2><ul class="leaves">{leaves}</ul>')
+
+    def chunks_page(self, bodies):
+        rows = []
+        for name, chunk in sorted(self.index["chunks"].items(), key=lambda item: item[0].lower()):
+            parts = [f'<a href="{d["chapter"]}.html#{d["id"]}">{self.place(d["chapter"])}{", part " + str(d["n"]) if len(chunk["defs"]) > 1 else ""}</a>'
+                     for d in chunk["defs"]]
+            users = [self.chunk_link(user) for user in chunk["used_in"]]
+            tail = f'makes <code>{html.escape(chunk["target"])}</code>' if chunk["target"] else "used in " + ", ".join(users)
+            rows.append((name, f'<dt class="{chunk["role"]}">{self.chunk_link(name)}</dt><dd>{" · ".join(parts)} — {tail}</dd>'))
+        return '<dl class="index">' + "\n".join(row for _, row in rows) + "</dl>"
+
+    def place(self, stem):
+        chapter = next(c for c in self.chapters if c["stem"] == stem)
+        return f'chapter {chapter["number"]}' if chapter["number"] else html.escape(chapter["title"].lower())
+
+    def chunk_link(self, name):
+        first = self.index["chunks"][name]["defs"][0]
+        return f'<a class="ref" href="{first["chapter"]}.html#{first["id"]}">⟨{chunk_name(name)}⟩</a>'
+
+    def identifiers_page(self, bodies):
+        rows, letter = [], None
+        for name, entry in sorted(self.index["identifiers"].items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
+            initial = (name.strip("_") or name)[0].upper()
+            if initial != letter:
+                rows.append(f'<dt class="letter" id="letter-{initial.lower()}">{initial}</dt>')
+                letter = initial
+            rows.append(f'<dt><a href="{entry["chapter"]}.html#{entry["def_id"]}"><code>{html.escape(name)}</code></a></dt>'
+                        f'<dd>{entry["kind"]}, {self.place(entry["chapter"])}, <code>{html.escape(entry["file"])}</code></dd>')
+        return '<dl class="index">' + "\n".join(rows) + "</dl>" if rows else "<p>No identifiers yet: run <code>make tangle</code> first.</p>"
+
+    def upstream_page(self, bodies):
+        where = {}
+        for chapter in self.chapters:
+            for ident, url in re.findall(r'<figure class="code upstream[^"]*" id="([^"]+)" data-cites="([^"]+)"', bodies[chapter["stem"]]):
+                where.setdefault(html.unescape(url), []).append((chapter["stem"], ident))
+        files = {}
+        for url, citation in self.index["citations"].items():
+            for symbol in citation["symbols"]:
+                files.setdefault(citation["path"], []).append((citation["first"], symbol, url, citation))
+        out = []
+        for path, rows in sorted(files.items()):
+            out.append(f'<h2 id="f-{re.sub("[^A-Za-z0-9]+", "-", path)}"><code>{html.escape(path)}</code></h2><dl class="index">')
+            for first, symbol, url, citation in sorted(rows, key=lambda row: (row[0], row[1])):
+                links = " · ".join(f'<a href="{stem}.html#{ident}">{self.place(stem)}</a>' for stem, ident in where.get(url, []))
+                state = "✓ verified" if citation["state"] == "verified" else "text missing" if citation["state"] == "missing" else "✗ stale"
+                out.append(f'<dt><code>{html.escape(symbol)}</code></dt><dd>{links} — <a href="{html.escape(url)}">lines {first}–{citation["last"]}</a>, {state}</dd>')
+            out.append("</dl>")
+        return "\n".join(out) or "<p>Nothing is cited yet.</p>"
+
+    def claims_page(self, bodies):
+        rows = []
+        for number, claim in sorted(self.index["claims"].items(), key=lambda item: [int(p) for p in item[0].split(".")]):
+            state, word = {True: ("pass", "✓ passes"), False: ("fail", "✗ fails"), None: ("notrun", "not run")}[claim["passed"]]
+            text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(claim["text"].replace("@<<", "<<").replace("@>>", ">>"), quote=False))
+            rows.append(f'<li id="index-{number.replace(".", "-")}"><a href="{claim["chapter"]}.html#claim-{number.replace(".", "-")}">{number}</a> '
+                        f'<span class="text">{text}</span> <span class="result {state}">{word}</span></li>')
+        when = f'<p>{standing(list(self.index["claims"].values()))}; last run {self.index["tested_at"][:10]}.</p>' if self.index["tested_at"] else ""
+        return when + f'<ol class="claims">{"".join(rows)}</ol>'
+
+    # Print -----------------------------------------------------------------------------------------------------
+
+    def pdf(self):
+        need("lualatex", "texlive-luatex")
+        bodies = self.chapter_outputs("latex")
+        fonts = {}
+        for kind, (family, package, pattern, _) in FONTS.items():
+            files = font_files(kind)
+            if not files:
+                raise Failure(f"{family} not found: install {package} (make setup does it on Debian)")
+            fonts[kind] = str(files["Regular"].parent) + "/"
+        folder = self.work / "latex"
+        fields = {"TITLE": TITLE, "SUBTITLE": SUBTITLE, "VERSION": self.index["version"], "SERIFPATH": fonts["serif"], "MONOPATH": fonts["mono"],
+                  "CHAPTERS": "\n".join(bodies.values()), "INDEXES": self.print_indexes()}
+        source = re.sub(r"@@(\w+)@@", lambda m: fields[m.group(1)], read(HERE / "print/template.tex"))
+        made, stamp, when = self.out / "groundfloor.pdf", folder / "pdf.key", epoch()
+        figures = sorted((folder / "figures").glob("*.pdf"))
+        key = digest(source, when, *figures)
+        if made.is_file() and stamp.is_file() and read(stamp) == key:
+            return made
+        write(folder / "groundfloor.tex", source)
+        environment = dict(os.environ, SOURCE_DATE_EPOCH=when, FORCE_SOURCE_DATE="1", TZ="UTC", TEXMFVAR=str(self.work / "texmf-var"),
+                           max_print_line="1000")
+        aux, log = folder / "groundfloor.aux", folder / "groundfloor.log"
+        aux.unlink(missing_ok=True)        # the same road each time, the same bytes at its end
+        for old in folder.glob("groundfloor.toc"), folder.glob("groundfloor.out"):
+            for path in old:
+                path.unlink()
+        before = None
+        for run in range(1, 6):
+            started = time.monotonic()
+            ran = subprocess.run(["lualatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "groundfloor.tex"],
+                                 cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+            if ran.returncode:
+                text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ran.stdout.decode(errors="replace")
+                error = next((line for line in text.splitlines() if re.match(r"(\./)?groundfloor\.tex:\d+: |! ", line)), "no error line")
+                raise Failure(f"LaTeX stopped: {error}; the whole story is in {shown(log)}")
+            say(f"PDF, run {run} ({time.monotonic() - started:.1f} s)")
+            after = [path.read_bytes() for path in (aux, folder / "groundfloor.toc", folder / "groundfloor.out") if path.is_file()]
+            if after == before:
+                break
+            before = after
+        write(made, (folder / "groundfloor.pdf").read_bytes())
+        write(stamp, key)
+        return made
+
+    def print_indexes(self):
+        def tex(s):
+            return re.sub(r"[\\{}$&#^_~%]", lambda m: {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+                          .get(m.group(), "\\" + m.group()), s).replace(r"\_", r"\_\gfbreak{}").replace("/", r"/\gfbreak{}")
+        def pages(ids):
+            return "{" + ", ".join(r"\gfpage{" + ident + "}" for ident in ids) + "}"
+        out = [r"\gfindex{Index of chunks}"]
+        for name, chunk in sorted(self.index["chunks"].items(), key=lambda item: item[0].lower()):
+            file, _, phrase = name.rpartition(": ")
+            label = r"\gfcode{" + tex(name) + "}" if chunk["target"] else (r"\gfcode{" + tex(file) + "} " if file else "") + r"\emph{" + tex(phrase) + "}"
+            users = [d["id"] for user in chunk["used_in"] for d in self.index["chunks"][user]["defs"] if name in d["uses"]]
+            out.append(r"\gfchunkentry{" + label + "}" + pages(d["id"] for d in chunk["defs"]) + pages(users))
+        out.append(r"\gfindexend\gfindex{Index of identifiers}")
+        for name, entry in sorted(self.index["identifiers"].items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
+            out.append(r"\gfentry{\gfcode{" + tex(name) + "}}{" + entry["kind"] + "}" + pages([entry["def_id"]]))
+        out.append(r"\gfindexend")
+        return "\n".join(out)
+
+    # EPUB ------------------------------------------------------------------------------------------------------
+
+    def epub(self):
+        bodies = self.chapter_outputs("epub")
+        parts = [json.loads(body) for body in bodies.values()]
+        whole = {"pandoc-api-version": parts[0]["pandoc-api-version"], "meta": {}, "blocks": [b for part in parts for b in part["blocks"]]}
+        files = [path for kind in FONTS for path in sorted((self.out / "html/fonts").glob(f"{kind}-*.woff2"))]
+        css, when = HERE / "web/epub.css", epoch()
+        made, stamp = self.out / "groundfloor.epub", self.work / "epub/epub.key"
+        text = json.dumps(whole)
+        key = digest(text, css, when, *files)
+        if made.is_file() and stamp.is_file() and read(stamp) == key:
+            return made
+        started = time.monotonic()
+        half = self.work / "epub/groundfloor.epub"
+        command = ["pandoc", "--from", "json", "--to", "epub3", "--wrap=none", "--toc", "--toc-depth=2", "--css", str(css), "-M", f"title={TITLE}",
+                   "-M", f"subtitle={SUBTITLE}", "-M", "lang=en-GB", "-M", f"identifier={IDENTIFIER}",
+                   "-M", f"rights=CPython excerpts: PSF-2.0", "--output", str(half)]
+        for path in files:
+            command.append(f"--epub-embed-font={path}")
+        ran = subprocess.run(command, input=text.encode(), capture_output=True, env=dict(os.environ, SOURCE_DATE_EPOCH=when, TZ="UTC"))
+        if ran.returncode:
+            raise Failure("pandoc could not write the EPUB: " + " ".join(ran.stderr.decode(errors="replace").split()))
+        write(made, half.read_bytes())
+        half.unlink()
+        write(stamp, key)
+        say(f"EPUB ({time.monotonic() - started:.1f} s)")
+        return made
+
+
+# What a woven body says about itself ---------------------------------------------------------------------------
+
+def page_facts(body):
+    sections = [(int(level), ident, re.sub(r'<a class="permalink".*?</a>', "", text))
+                for level, ident, text in re.findall(r'<h([23]) id="([^"]+)"[^>]*>(.*?)</h\1>', body, re.S)]
+    sections = [(level, ident, re.sub(r"</?a\b[^>]*>", "", text)) for level, ident, text in sections]
+    opening = re.search(r'<div class="opening" data-minutes="(\d+)">\s*(?:<p>(.*?)</p>)?', body, re.S)
+    covers = re.sub(r"</?a\b[^>]*>", "", opening.group(2) or "") if opening else ""
+    return {"sections": sections, "minutes": int(opening.group(1)) if opening else 1, "covers": covers}
+
+
+def plain(markup):
+    return html.unescape(re.sub(r"<[^>]+>", "", markup))
+
+
+def numbered(chapter):
+    return f'{chapter["number"]} {chapter["title"]}' if chapter["number"] else chapter["title"]
+
+
+def minutes(n):
+    return "1 minute" if n == 1 else f"{n} minutes"
+
+
+def standing(claims):
+    """How a list of claims stands, in words."""
+    total, passed = len(claims), sum(claim["passed"] is True for claim in claims)
+    noun = "1 claim" if total == 1 else f"{total} claims"
+    if all(claim["passed"] is None for claim in claims):
+        return f"{noun}, not yet run"
+    return f"{noun}, " + (("passes" if total == 1 else "all pass") if passed == total else f"{passed} pass")
+
+
+def chunk_name(name):
+    file, _, phrase = name.rpartition(": ")
+    if file:
+        return f'<span class="file">{html.escape(file)}</span> <i>{html.escape(phrase)}</i>'
+    return f"<code>{html.escape(name)}</code>" if "/" in name else f"<i>{html.escape(name)}</i>"
+
+
+def shown(path):
+    """A path as the reader would type it from the repository."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+# The command ---------------------------------------------------------------------------------------------------
+
+def load(book):
+    sys.path.insert(0, str(book))
+    sys.dont_write_bytecode = True
+    import chapters
+    try:
+        return chapters.load().index()
+    except chapters.Trap as trap:
+        for path, line, message in trap.findings:
+            print(f"{path}:{line}: {message}", file=sys.stderr)
+        raise Failure("the chapters have traps; nothing was woven") from None
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Weave the book into build/book/: web pages, PDF, EPUB.")
+    parser.add_argument("formats", nargs="*", choices=["html", "pdf", "epub", "all"], default="html", metavar="html|pdf|epub|all",
+                        help="what to make (default: html)")
+    parser.add_argument("--book", type=pathlib.Path, default=HERE.parent, help="folder of the chapters (default: book/)")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="folder for everything made (default: build/)")
+    options = parser.parse_args()
+    wanted = [options.formats] if isinstance(options.formats, str) else options.formats
+    every = "all" in wanted
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        weaver = Weaver(load(options.book.resolve()), options.book.resolve(), options.build.resolve())
+        pages = [weaver.web() if every or "html" in wanted else None, weaver.pdf() if every or "pdf" in wanted else None,
+                 weaver.epub() if every or "epub" in wanted else None]
+        for page in filter(None, pages):
+            print(shown(page))
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; what was made before is as it was")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

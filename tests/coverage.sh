@@ -1,0 +1,9 @@
+#!/bin/sh
+# Line and branch coverage of the tangled library, both build configurations together, as gcov counts it.
+# The arena must be covered whole.
+set -eu
+gcovr --root . --object-directory build --filter 'tangle/' --exclude-unreachable-branches --exclude-throw-branches
+gcovr --root . --object-directory build --filter 'tangle/' --exclude-unreachable-branches --exclude-throw-branches --branches
+gcovr --root . --object-directory build --filter 'tangle/arena/' --exclude-unreachable-branches --exclude-throw-branches \
+      --fail-under-line 100 --fail-under-branch 100 --print-summary -o /dev/null |
+    sed 's/^/arena: /'

@@ -1,0 +1,157 @@
+// The tools of the test programs: failing allocators, counted blocks, watched deaths.
+#include "support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/pyatomic.h"
+#include "host/pymem.h"
+
+static Py_ssize_t countdown;     // allocations to go until one fails; 0: not armed
+static int keep_failing, fired;
+static Py_ssize_t live;
+
+static int
+must_fail(void)
+{
+    Py_ssize_t left = _Py_atomic_load_ssize(&countdown);
+    while (left > 0) {
+        int last = left == 1;
+        Py_ssize_t next = last && _Py_atomic_load_int(&keep_failing) ? 1 : left - 1;
+        if (_Py_atomic_compare_exchange_ssize(&countdown, &left, next)) {
+            if (last)
+                _Py_atomic_store_int(&fired, 1);
+            return last;
+        }
+    }
+    return 0;
+}
+void
+oom_arm(long nth, int sticky)
+{
+    _Py_atomic_store_int(&fired, 0);
+    _Py_atomic_store_int(&keep_failing, sticky);
+    _Py_atomic_store_ssize(&countdown, nth);
+}
+
+int
+oom_disarm(void)
+{
+    _Py_atomic_store_ssize(&countdown, 0);
+    return _Py_atomic_load_int(&fired);
+}
+
+long
+live_blocks(void)
+{
+    return (long)_Py_atomic_load_ssize(&live);
+}
+static void *
+counted(void *block)
+{
+    if (block)
+        _Py_atomic_add_ssize(&live, 1);
+    return block;
+}
+
+static void *
+hook_malloc(void *ctx, size_t size)
+{
+    PyMemAllocatorEx *inner = ctx;
+    return must_fail() ? NULL : counted(inner->malloc(inner->ctx, size));
+}
+
+static void *
+hook_calloc(void *ctx, size_t nelem, size_t elsize)
+{
+    PyMemAllocatorEx *inner = ctx;
+    return must_fail() ? NULL : counted(inner->calloc(inner->ctx, nelem, elsize));
+}
+static void *
+hook_realloc(void *ctx, void *ptr, size_t new_size)
+{
+    PyMemAllocatorEx *inner = ctx;
+    if (must_fail())
+        return NULL;
+    void *block = inner->realloc(inner->ctx, ptr, new_size);
+    return ptr ? block : counted(block);
+}
+
+static void
+hook_free(void *ctx, void *ptr)
+{
+    PyMemAllocatorEx *inner = ctx;
+    if (ptr)
+        _Py_atomic_add_ssize(&live, -1);
+    inner->free(inner->ctx, ptr);
+}
+static void
+hook_domain(PyMemAllocatorDomain domain, PyMemAllocatorEx *inner)
+{
+    PyMem_GetAllocator(domain, inner);
+    PyMemAllocatorEx hook = {
+        inner, hook_malloc, hook_calloc, hook_realloc, hook_free
+    };
+    PyMem_SetAllocator(domain, &hook);
+}
+int
+support_run(Suite *s)
+{
+    static PyMemAllocatorEx raw, mem;
+    hook_domain(PYMEM_DOMAIN_RAW, &raw);
+    hook_domain(PYMEM_DOMAIN_MEM, &mem);
+
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
+#ifdef SUPPORT_COVERAGE
+extern void __gcov_dump(void);
+static void
+save_counters(int sig)
+{
+    __gcov_dump();
+    signal(sig, SIG_DFL);
+}
+#endif
+
+static void
+meet_doom(void (*doom)(void), int err)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    dup2(err, STDERR_FILENO);
+#ifdef SUPPORT_COVERAGE
+    signal(SIGABRT, save_counters);
+#endif
+    doom();
+    _exit(0);
+}
+void
+dies_saying(void (*doom)(void), const char *text)
+{
+    int ends[2], status;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        meet_doom(doom, ends[1]);
+    close(ends[1]);
+
+    char said[1024];
+    size_t n = 0;
+    for (ssize_t got; (got = read(ends[0], said + n, sizeof(said) - 1 - n)) > 0; )
+        n += (size_t)got;
+    said[n] = '\0';
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+                  "not killed by SIGABRT: status %#x, said: %s", status, said);
+    ck_assert_str_eq(said, text);
+}

@@ -1,0 +1,218 @@
+"""The lockstep with CPython: everything that can come loose is told, with chapter and line."""
+import hashlib
+import io
+import json
+import pathlib
+import tarfile
+import unittest
+
+from house import GOOD, TOY, House
+
+
+class Refs(House):
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
+
+    def loose(self, text, words):
+        """With this chapter the check fails and says so."""
+        self.chapter(text)
+        self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 1, self.out)
+        self.assertRegex(self.err, words)
+
+    def test_no_such_symbol(self):
+        self.loose(GOOD.replace("`toy_add`]", "`toy_sub`]"), r"book/03-toy\.md:12: .*no symbol `toy_sub`")
+
+    def test_no_such_file(self):
+        self.loose(GOOD.replace("Python/toy.c", "Python/joy.c"), r"book/03-toy\.md:12: .*no file Python/joy\.c")
+
+    def test_wrong_lines(self):
+        self.loose(GOOD.replace("#L3-L7", "#L2-L6"), r"book/03-toy\.md:12: `toy_add` is at 4-7 .* says 2-6")
+
+    def test_lines_past_the_end(self):
+        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:12: .*has 9 lines")
+
+    def test_wrong_version(self):
+        self.loose(GOOD.replace("v3.13.5", "v3.12.0"), r"book/03-toy\.md:12: cites CPython 3\.12\.0")
+
+    def test_not_pinned(self):
+        self.loose(GOOD.replace("#L3-L7", "#L4-L7"), r"book/03-toy\.md:12: .*not pinned.*make pin")
+
+    def test_more_than_the_symbol(self):
+        self.cpython("3.13.5", TOY + "\nint toy_sub(int a) { return a; }\n")
+        self.loose(GOOD.replace("#L3-L7", "#L3-L11"), r"take in `toy_sub`")
+
+    def test_altered_excerpt(self):
+        self.cpython("3.13.5", TOY.replace("b + a", "b - a"))
+        self.loose(GOOD, r"book/03-toy\.md:12: the excerpt .* differs from its pinned sha256")
+
+    def test_altered_file(self):
+        self.cpython("3.13.5", TOY.replace("TOY_LIMIT 7", "TOY_LIMIT 8"))
+        self.loose(GOOD, r"book/03-toy\.md:12: Python/toy\.c differs from its pinned sha256")
+
+    def test_pinned_and_cited_nowhere(self):
+        pins = self.root / "upstream-refs/pins/3.13.5.json"
+        kept = json.loads(pins.read_text())
+        kept["excerpts"]["Python/toy.c#L9-L9"] = {"symbols": ["TOY_LIMIT"], "sha256": "0"}
+        pins.write_text(json.dumps(kept))
+        self.loose(GOOD, r"Python/toy\.c#L9-L9 is pinned and cited nowhere")
+
+    def test_chunk_that_cites_nothing(self):
+        self.loose(GOOD + "\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", r"book/03-toy\.md:30: chunk <<toy/more\.c>> of the port cites nothing")
+
+    def test_chunk_marked_as_ours(self):
+        self.chapter(GOOD + "\n**Ours.** CPython has no more.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n")
+        self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
+
+    def test_symbol_neither_cited_nor_excused(self):
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\n')
+        self.loose(GOOD, r"Python/toy\.c:9: upstream's `TOY_LIMIT` is neither cited nor in")
+
+    def test_excused_symbol_that_is_gone(self):
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped = {TOY_LIMIT = "x", TOY_OLD = "y"}\n')
+        self.loose(GOOD, r"`TOY_OLD` is excused")
+
+    def test_excused_without_a_reason(self):
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped.TOY_LIMIT = " "\n')
+        self.loose(GOOD, r"`TOY_LIMIT` is dropped without a reason")
+
+    def test_ledger_that_is_no_toml(self):
+        self.write("upstream-refs/ledger.toml", "port =\n")
+        self.loose(GOOD, r"upstream-refs/ledger\.toml: ")
+
+    def test_port_that_no_chapter_makes(self):
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/joy.c"]\ndropped.TOY_LIMIT = "x"\n')
+        self.loose(GOOD, r"ported as toy/joy\.c, which no chapter makes")
+
+    def test_function_without_a_test(self):
+        self.loose(GOOD.replace("{ return a + b; }", "{ return a + b; }\nint toy_twice(int a) { return 2 * a; }"),
+                   r"book/03-toy\.md:17: `toy_twice` of tangle/toy/toy\.c is named in no test chunk")
+
+    def test_claim_without_a_test(self):
+        self.loose(GOOD + "\n**Claim 3.2.** It is commutative.\n", r"book/03-toy\.md:29: claim 3\.2 has no test")
+
+    def test_claim_out_of_order(self):
+        self.loose(GOOD.replace("Claim 3.1.", "Claim 3.2."), r"book/03-toy\.md:20: claim 3\.2 should be 3\.1")
+
+    def test_test_without_a_claim(self):
+        self.loose(GOOD.replace("test_claim_3_1", "test_claim_3_7"), r"tests a claim that no chapter makes")
+
+    def test_test_that_no_suite_runs(self):
+        self.loose(GOOD.replace("tcase_add_test(tc, test_claim_3_1_sum);", ""), r"test_claim_3_1_sum is in no test case")
+
+    def test_pin_refuses_a_wrong_citation(self):
+        self.chapter(GOOD.replace("#L3-L7", "#L2-L6"))
+        self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 1)
+        self.assertRegex(self.err, r"book/03-toy\.md:12: `toy_add` is at")
+
+    def test_tree_of_the_wrong_version(self):
+        self.cpython("3.12.1")
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 1)
+        self.assertRegex(self.err, r"is CPython 3\.12\.1; the book cites 3\.13\.5")
+
+    def test_no_tree(self):
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check", CPYTHON=""), 1)
+        self.assertRegex(self.err, r"no CPython 3\.13\.5 source here: run make upstream")
+
+    def test_no_ctags(self):
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check", PATH="/nowhere"), 1)
+        self.assertRegex(self.err, r"ctags not found: install universal-ctags")
+
+    def test_drift(self):
+        """A body that changed, a symbol that is gone and one that is new, each under its chapter or file."""
+        other = self.cpython("3.14.0", TOY.replace("b + a", "b - a").replace("TOY_LIMIT", "TOY_MOST"), "other")
+        self.assertEqual(self.tool("upstream-refs/refs.py", "drift", other), 0, self.err)
+        self.assertRegex(self.out, r"from CPython 3\.13\.5 to 3\.14\.0")
+        self.assertRegex(self.out, r"changed body +Python/toy\.c +toy_add")
+        self.assertRegex(self.out, r"new +TOY_MOST(.|\n)*gone +TOY_LIMIT")
+
+    def test_no_drift(self):
+        self.assertEqual(self.tool("upstream-refs/refs.py", "drift", self.cpython("3.13.5", place="other")), 0, self.err)
+        self.assertRegex(self.out, r"1 cited symbols, 1 as they were")
+
+
+class Fetch(House):
+    """The archive: pinned, checked, refused. No network is asked: apt-get is the test's own, the release behind a dead proxy."""
+
+    def archive(self, version="3.13.5"):
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w:xz") as tar:
+            for name, text in {"Include/patchlevel.h": f'#define PY_VERSION "{version}"\n', "Python/toy.c": TOY}.items():
+                info = tarfile.TarInfo(f"Python-{version}/{name}")
+                info.size = len(text)
+                tar.addfile(info, io.BytesIO(text.encode()))
+        return made.getvalue()
+
+    def fetch(self, apt="exit 1"):
+        self.write("bin/apt-get", f"#!/bin/sh\n{apt}\n").chmod(0o755)
+        path = f"{self.root}/bin:/usr/bin:/bin"
+        dead = "http://127.0.0.1:9"
+        return self.tool("upstream-refs/fetch.py", PATH=path, CPYTHON="", https_proxy=dead, HTTPS_PROXY=dead)
+
+    def pinned(self, data, files=()):
+        self.write("upstream-refs/pins/3.13.5.json", json.dumps({"archive": {"sha256": hashlib.sha256(data).hexdigest()},
+                                                                  "files": dict(files), "excerpts": {}}))
+
+    @property
+    def kept(self):
+        return self.root / "build/upstream/cpython-3.13.5.tar.xz"
+
+    @property
+    def tree(self):
+        return self.root / "build/upstream/cpython-3.13.5"
+
+    def test_a_kept_archive_serves(self):
+        self.pinned(self.archive())
+        self.write(self.kept.relative_to(self.root), self.archive())
+        self.assertEqual(self.fetch(), 0, self.err)
+        self.assertEqual((self.tree / "Python/toy.c").read_text(), TOY)
+
+    def test_a_truncated_archive_is_refused_and_removed(self):
+        self.pinned(self.archive())
+        self.write(self.kept.relative_to(self.root), self.archive()[:-20])
+        self.assertEqual(self.fetch(), 1)
+        self.assertRegex(self.err, r"truncated or altered: sha256 .* removed")
+        self.assertFalse(self.kept.exists())
+        self.assertFalse(self.tree.exists())
+
+    def test_debian_serves_it(self):
+        """Our apt-get answers as the real one: the archive's address, an index, the source."""
+        data = self.archive()
+        self.pinned(data)
+        source = self.write("mirror/python3.13_3.13.5.orig.tar.xz", data)
+        self.assertEqual(self.fetch(f'case "$*" in *indextargets*) echo "file:/debian/ Debian Debian";; *source*) cp {source} .;; esac'), 0, self.err)
+        self.assertTrue(self.tree.is_dir())
+
+    def test_another_archive_from_debian_is_refused(self):
+        self.pinned(self.archive())
+        source = self.write("mirror/python3.13_3.13.5.orig.tar.xz", self.archive("3.13.6"))
+        self.assertEqual(self.fetch(f'case "$*" in *indextargets*) echo "file:/debian/ Debian Debian";; *source*) cp {source} .;; esac'), 1)
+        self.assertRegex(self.err, "truncated or altered")
+
+    def test_no_network(self):
+        self.pinned(self.archive())
+        self.assertEqual(self.fetch(), 1)
+        self.assertRegex(self.err, r"could not be had; the book weaves without it")
+
+    def test_an_altered_copy_is_unpacked_again(self):
+        self.pinned(self.archive(), {"Python/toy.c": hashlib.sha256(TOY.encode()).hexdigest()})
+        self.write(self.kept.relative_to(self.root), self.archive())
+        self.assertEqual(self.fetch(), 0, self.err)
+        (self.tree / "Python/toy.c").write_text("altered\n")
+        self.assertEqual(self.fetch(), 0, self.err)
+        self.assertEqual((self.tree / "Python/toy.c").read_text(), TOY)
+
+    def test_a_tree_of_the_wrong_version(self):
+        self.cpython("3.12.1")
+        self.pinned(b"")
+        self.assertEqual(self.tool("upstream-refs/fetch.py"), 1)
+        self.assertRegex(self.err, r"is CPython 3\.12\.1; the book cites 3\.13\.5")
+        self.assertTrue(pathlib.Path(self.root / "cpython").is_dir())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,94 @@
+"""A small house in a temporary folder: the real tools, chapters and a CPython tree of the test's own making."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TOOLS = ["book/chapters.py", "book/tangle.py", "upstream-refs/refs.py", "upstream-refs/fetch.py"]
+
+# A chapter with nothing wrong: a file of the port under its citation, and a claim with its test.
+GOOD = """# Good
+
+**Ours.** The outline of the file.
+
+```c
+<<toy/toy.c>>=
+int toy_add(int a, int b);
+<<add two numbers>>
+@
+```
+
+[CPython: Python/toy.c, `toy_add`](https://github.com/python/cpython/blob/v3.13.5/Python/toy.c#L3-L7)
+
+```c
+<<add two numbers>>=
+int toy_add(int a, int b) { return a + b; }
+@
+```
+
+**Claim 3.1.** Two and two are four.
+
+```c
+<<tests/check_toy.c>>=
+START_TEST(test_claim_3_1_sum) { ck_assert_int_eq(toy_add(2, 2), 4); } END_TEST
+void suite(void) { tcase_add_test(tc, test_claim_3_1_sum); }
+@
+```
+"""
+
+# The upstream that the chapter cites; lines 3 to 7 are toy_add.
+TOY = """#include "toy.h"
+
+int
+toy_add(int a, int b)
+{
+    return b + a;
+}
+
+#define TOY_LIMIT 7
+"""
+
+
+class House(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        for tool in TOOLS:
+            (self.root / tool).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / tool, self.root / tool)
+        (self.root / "upstream-refs/pins").mkdir()
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped.TOY_LIMIT = "nothing is limited"\n')
+        self.cpython("3.13.5")
+        self.chapter(GOOD)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def chapter(self, text, name="03-toy.md"):
+        return self.write(f"book/{name}", text)
+
+    def cpython(self, version, toy=TOY, place="cpython"):
+        self.write(f"{place}/Include/patchlevel.h", f'#define PY_VERSION "{version}"\n')
+        self.write(f"{place}/Python/toy.c", toy)
+        return self.root / place
+
+    def tool(self, name, *arguments, **environment):
+        """Run a tool of the house; its output is kept in self.out and self.err."""
+        variables = {"CPYTHON": str(self.root / "cpython"), **environment}
+        done = subprocess.run([sys.executable, str(self.root / name), *map(str, arguments)], capture_output=True, text=True,
+                              env={**os.environ, **{k: v for k, v in variables.items() if v is not None}})
+        self.out, self.err = done.stdout, done.stderr
+        return done.returncode
+
+    def made(self):
+        """Everything that tangling made, by name."""
+        return {str(p.relative_to(self.root)): p.read_bytes() for room in ("tangle", "tests", "build/line")
+                for p in (self.root / room).rglob("*") if p.is_file()}
