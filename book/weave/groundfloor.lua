@@ -372,7 +372,10 @@ end
 local function results_of(number)
   local configs, out = {}, {}
   for name in pairs(index.claims[number].results) do configs[#configs + 1] = name end
-  table.sort(configs, function(a, b) return (#a == #b and a < b) or #a < #b end)
+  table.sort(configs, function(a, b)      -- the plain builds first, the default one before the free-threaded
+    local rank_a, rank_b = (a:find("-", 1, true) and 2 or 0) + (a:find("gil", 1, true) and 0 or 1), (b:find("-", 1, true) and 2 or 0) + (b:find("gil", 1, true) and 0 or 1)
+    return rank_a == rank_b and a < b or rank_a < rank_b
+  end)
   for i, name in ipairs(configs) do
     local label = {}
     for part in name:gmatch("[^-]+") do label[#label + 1] = configuration[part] or part end

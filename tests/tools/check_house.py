@@ -1,0 +1,154 @@
+"""The house as a newcomer finds it: the README's example and commands, the set-up, a compiler's message from a chapter."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from house import ROOT
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        self.text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    def test_the_example_prints_what_the_readme_says(self):
+        """Installed under a DESTDIR, found by pkg-config, compiled, linked and run, with both libraries."""
+        source = re.search(r"```c\n(.*?)```", self.text, re.DOTALL).group(1)
+        promised = re.search(r"&& ./example\n    (.*)\n", self.text).group(1)
+        self.assertLessEqual(len([line for line in source.splitlines() if line.strip() not in ("", "{", "}")]), 10)
+        with tempfile.TemporaryDirectory() as folder:
+            made = run("make", "-C", ROOT, "install", "PREFIX=/usr", f"DESTDIR={folder}")
+            self.assertEqual(made.returncode, 0, made.stderr)
+            example = pathlib.Path(folder) / "example.c"
+            example.write_text(source)
+            environment = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": folder, "PKG_CONFIG_LIBDIR": f"{folder}/usr/lib/pkgconfig",
+                           "LD_LIBRARY_PATH": f"{folder}/usr/lib"}
+            for package in ("groundfloor", "groundfloort"):
+                flags = run("pkg-config", "--cflags", "--libs", package, env=environment)
+                self.assertEqual(flags.returncode, 0, flags.stderr)
+                for static in ([], ["-static"]):
+                    built = run("cc", "-Wall", "-Wextra", "-Werror", *static, example, *flags.stdout.split(), "-o", f"{folder}/example", env=environment)
+                    self.assertEqual(built.returncode, 0, built.stderr)
+                    self.assertEqual(run(f"{folder}/example", env=environment).stdout, promised + "\n")
+
+    def test_every_command_is_a_target(self):
+        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+        named = {word for line in re.findall(r"`?make ((?:[a-z]+ ?)+)", self.text) for word in line.split()}
+        self.assertTrue(named)
+        self.assertEqual(named - targets, set())
+
+    def test_every_link_leads_somewhere(self):
+        for name in ("README.md", "NOTICE.md"):
+            for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8")):
+                self.assertTrue((ROOT / link).exists(), f"{name}: {link}")
+
+    def test_every_chapter_is_listed(self):
+        for chapter in (ROOT / "book").glob("[0-9][0-9]-*.md"):
+            self.assertIn(f"(book/{chapter.name})", self.text)
+
+    def test_every_tangled_file_is_in_the_notice(self):
+        notice = (ROOT / "NOTICE.md").read_text(encoding="utf-8")
+        for path in (ROOT / "tangle").rglob("*.[ch]"):
+            self.assertIn(path.name, notice, f"NOTICE.md does not say what {path.name} derives from")
+
+
+class FromChapterToCompiler(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.house = pathlib.Path(folder.name) / "house"
+        shutil.copytree(ROOT, self.house, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
+        self.chapter = self.house / "book/03-arena.md"
+
+    def make(self, *goals, **environment):
+        return run("make", "-C", self.house, *goals, env={k: v for k, v in {**os.environ, **environment}.items() if not k.startswith("MAKE")})
+
+    def test_a_broken_line_is_named_by_chapter_and_line(self):
+        lines = self.chapter.read_text(encoding="utf-8").split("\n")
+        spot = next(i for i, line in enumerate(lines) if line.startswith("block_free("))
+        lines[spot] = lines[spot].replace("block_free", "block_free ]")
+        self.chapter.write_text("\n".join(lines), encoding="utf-8")
+        made = self.make("test")
+        self.assertNotEqual(made.returncode, 0)
+        self.assertRegex(made.stdout + made.stderr, rf"book/03-arena\.md:{spot + 1}:\d+: error")
+
+    def test_a_failing_claim_is_named_by_chapter_and_line(self):
+        text = self.chapter.read_text(encoding="utf-8").replace("#define DEFAULT_BLOCK_SIZE 8192", "#define DEFAULT_BLOCK_SIZE 8184")
+        self.chapter.write_text(text, encoding="utf-8")
+        made = self.make("test", "CHAPTER=03", "CONFIGS=gil")
+        self.assertNotEqual(made.returncode, 0)
+        self.assertRegex(made.stdout + made.stderr, r"book/03-arena\.md:\d+:")
+
+    def test_a_claim_that_does_not_run_is_named(self):
+        text, found = re.subn(r"\n *tcase_add_test\([^;]*test_claim_3_1_[^;]*\);", "", self.chapter.read_text(encoding="utf-8"), count=1)
+        self.assertEqual(found, 1)
+        self.chapter.write_text(text, encoding="utf-8")
+        made = self.make("test", "CHAPTER=03", "CONFIGS=gil", "STRICT=-std=c11 -D_GNU_SOURCE")
+        self.assertNotEqual(made.returncode, 0)
+        self.assertRegex(made.stderr, r"book/03-arena\.md:\d+: claim 3\.1: test_claim_3_1_\w+ did not run \(gil\)")
+
+    def test_one_chapter_alone(self):
+        made = self.make("test", "CHAPTER=03", "CONFIGS=gil")
+        self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
+        self.assertIn("-- check_arena, gil", made.stdout)
+        self.assertNotIn("-- check_host", made.stdout)
+
+    def test_without_noweb_the_committed_c_serves(self):
+        tools = self.house / "bin"
+        tools.mkdir()
+        for tool in ("make", "cc", "gcc", "as", "ld", "sh", "sed", "ar", "mkdir", "pkg-config", "python3", "echo", "env", "rm", "ln", "expr"):
+            found = shutil.which(tool, path="/usr/bin:/bin")
+            if found:
+                (tools / tool).symlink_to(found)
+        made = self.make("test", "CHAPTER=03", "CONFIGS=gil", PATH=str(tools))
+        self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
+        self.assertIn("no noweb here", made.stdout)
+
+
+class Setup(unittest.TestCase):
+    def test_on_another_system_it_names_what_is_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for tool in ("sh", "sort", "printf"):
+                pathlib.Path(folder, tool).symlink_to(shutil.which(tool, path="/usr/bin:/bin"))
+            done = run("/bin/sh", ROOT / "setup", "book", env={"PATH": folder})
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"no Debian.*Please install:.* lualatex .*notangle .*pandoc")
+
+    def fake(self, folder, apt="exit 0", uid="0"):
+        for name, text in {"apt-get": apt, "dpkg-query": "exit 1", "id": f"echo {uid}"}.items():
+            pathlib.Path(folder, name).write_text(f"#!/bin/sh\n{text}\n")
+            pathlib.Path(folder, name).chmod(0o755)
+        for tool in ("sh", "sort", "printf", "env", "mktemp", "rm", "tail"):
+            pathlib.Path(folder, tool).symlink_to(shutil.which(tool, path="/usr/bin:/bin"))
+        return run("/bin/sh", ROOT / "setup", "test", env={"PATH": folder})
+
+    def test_it_says_what_it_installs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.fake(folder, 'echo "$@" >>"$0.log"')
+            asked = pathlib.Path(folder, "apt-get.log").read_text()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"setup: installing check gcc .*noweb")
+        self.assertRegex(asked, r"update\n.* install .*check gcc")
+
+    def test_a_failing_apt_ends_in_one_clear_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.fake(folder, "echo no network >&2; exit 100")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"no network\nsetup: apt-get update failed")
+
+    def test_not_root_and_no_sudo(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.fake(folder, uid="1000")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"not root, and no sudo; as root, run: apt-get install .*check")
+
+
+if __name__ == "__main__":
+    unittest.main()
