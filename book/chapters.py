@@ -366,10 +366,14 @@ class Book:
         files = [made / target for target in self.roots.values() if target.endswith((".c", ".h")) and (made / target).is_file()]
         found = {}
         rank = {"function": 0, "struct": 1, "union": 1, "typedef": 2, "macro": 3, "variable": 3, "enum": 3, "enumerator": 4, "prototype": 5}
-        for tag in ctags(files):
+        tags = ctags(files)
+        macros = {(tag["path"], tag["name"]) for tag in tags if tag["kind"] == "macro"}
+        for tag in tags:
             name, kind = tag["name"], tag["kind"]
             if kind not in rank or name.endswith("_H") or name.startswith("__anon"):
                 continue
+            if kind == "function" and (tag["path"], name) in macros:
+                continue                # a macro called at file level looks like a function to ctags
             if name in found and rank[kind] >= rank[found[name]["kind"]]:
                 continue
             file = pathlib.Path(tag["path"])

@@ -5,5 +5,5 @@ set -eu
 gcovr --root . --object-directory build --filter 'tangle/' --exclude-unreachable-branches --exclude-throw-branches
 gcovr --root . --object-directory build --filter 'tangle/' --exclude-unreachable-branches --exclude-throw-branches --branches
 gcovr --root . --object-directory build --filter 'tangle/arena/' --exclude-unreachable-branches --exclude-throw-branches \
-      --fail-under-line 100 --fail-under-branch 100 --print-summary -o /dev/null |
+      --fail-under-line 100 --fail-under-branch 100 --print-summary -o build/coverage.txt |
     sed 's/^/arena: /'

@@ -1,10 +1,8 @@
-// The tools of the test programs: failing allocators, counted blocks, watched deaths.
+// The tools of the test programs: failing allocators, crowds, watched deaths.
 #include "support.h"
 
+#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +10,7 @@
 #include "host/pyatomic.h"
 #include "host/pymem.h"
 
-static Py_ssize_t countdown;     // allocations to go until one fails; 0: not armed
+static Py_ssize_t countdown;     // allocations up to the one that fails; 0: none will
 static int keep_failing, fired;
 static Py_ssize_t live;
 
@@ -31,6 +29,7 @@ must_fail(void)
     }
     return 0;
 }
+
 void
 oom_arm(long nth, int sticky)
 {
@@ -72,6 +71,7 @@ hook_calloc(void *ctx, size_t nelem, size_t elsize)
     PyMemAllocatorEx *inner = ctx;
     return must_fail() ? NULL : counted(inner->calloc(inner->ctx, nelem, elsize));
 }
+
 static void *
 hook_realloc(void *ctx, void *ptr, size_t new_size)
 {
@@ -90,27 +90,33 @@ hook_free(void *ctx, void *ptr)
         _Py_atomic_add_ssize(&live, -1);
     inner->free(inner->ctx, ptr);
 }
-static void
-hook_domain(PyMemAllocatorDomain domain, PyMemAllocatorEx *inner)
-{
-    PyMem_GetAllocator(domain, inner);
-    PyMemAllocatorEx hook = {
-        inner, hook_malloc, hook_calloc, hook_realloc, hook_free
-    };
-    PyMem_SetAllocator(domain, &hook);
-}
-int
-support_run(Suite *s)
-{
-    static PyMemAllocatorEx raw, mem;
-    hook_domain(PYMEM_DOMAIN_RAW, &raw);
-    hook_domain(PYMEM_DOMAIN_MEM, &mem);
+struct crowd {
+    pthread_barrier_t start;
+    void (*body)(void *);
+    void *arg;
+};
 
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+static void *
+one_of_the_crowd(void *arg)
+{
+    struct crowd *crowd = arg;
+    pthread_barrier_wait(&crowd->start);
+    crowd->body(crowd->arg);
+    return NULL;
+}
+
+void
+in_threads(int n, void (*body)(void *arg), void *arg)
+{
+    pthread_t thread[16];
+    struct crowd crowd = { .body = body, .arg = arg };
+    ck_assert(n > 0 && n <= 16);
+    ck_assert_int_eq(pthread_barrier_init(&crowd.start, NULL, (unsigned)n), 0);
+    for (int i = 0; i < n; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, one_of_the_crowd, &crowd), 0);
+    for (int i = 0; i < n; i++)
+        ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+    pthread_barrier_destroy(&crowd.start);
 }
 #ifdef SUPPORT_COVERAGE
 extern void __gcov_dump(void);
@@ -133,6 +139,7 @@ meet_doom(void (*doom)(void), int err)
     doom();
     _exit(0);
 }
+
 void
 dies_saying(void (*doom)(void), const char *text)
 {
@@ -152,6 +159,27 @@ dies_saying(void (*doom)(void), const char *text)
     close(ends[0]);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
-                  "not killed by SIGABRT: status %#x, said: %s", status, said);
+                  "not killed by SIGABRT: status %#x, said: %s", (unsigned)status, said);
     ck_assert_str_eq(said, text);
+}
+static void
+hook_domain(PyMemAllocatorDomain domain, PyMemAllocatorEx *inner)
+{
+    PyMem_GetAllocator(domain, inner);
+    PyMemAllocatorEx hook = {inner, hook_malloc, hook_calloc, hook_realloc, hook_free};
+    PyMem_SetAllocator(domain, &hook);
+}
+
+int
+support_run(Suite *s)
+{
+    static PyMemAllocatorEx raw, mem;
+    hook_domain(PYMEM_DOMAIN_RAW, &raw);
+    hook_domain(PYMEM_DOMAIN_MEM, &mem);
+
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
 }

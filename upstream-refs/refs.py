@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import sys
+import tempfile
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,6 +26,7 @@ VERSION = "3.13.5"
 PINS = HERE / "pins" / f"{VERSION}.json"
 LEDGER = HERE / "ledger.toml"
 TREE = chapters.ROOT / "build/upstream" / f"cpython-{VERSION}"
+CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b.*[^\\]$|^\s*#\s*(else|endif)$")
 KINDS = {"function", "macro", "struct", "union", "enum", "typedef", "variable", "prototype", "enumerator"}
 REASONS = ("adapted", "deferred", "dropped")
 
@@ -89,16 +91,24 @@ def upstream_lines(path):
 
 @functools.cache
 def upstream_tags(path, place=None):
-    """Tags of an upstream file as (name, kind, first line, last line)."""
+    """Tags of an upstream file as (name, kind, first line, last line), in the order of their lines.
+
+    Ctags follows one branch of a conditional. A second reading, with the conditionals blanked, finds what the other branches
+    define; where both readings know a symbol, the first is believed.
+    """
     file = (place or needed_tree()) / path
     if not file.is_file():
         return []
-    tags = []
     lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-    for tag in chapters.ctags([file]):
+    with tempfile.NamedTemporaryFile("w", suffix=file.suffix, encoding="utf-8") as both:
+        both.write("\n".join("" if CONDITIONAL.match(line) else line for line in lines))
+        both.flush()
+        readings = [chapters.ctags([file]), chapters.ctags([both.name])]
+    tags = {}
+    for tag in readings[0] + readings[1]:
         if tag["kind"] in KINDS and not tag["name"].startswith("__anon"):
-            tags.append((tag["name"], tag["kind"], tag["line"], tag.get("end") or statement_end(lines, tag["line"])))
-    return tags
+            tags.setdefault((tag["name"], tag["line"]), (tag["name"], tag["kind"], tag["line"], tag.get("end") or statement_end(lines, tag["line"])))
+    return sorted(tags.values(), key=lambda tag: tag[2])
 
 
 def statement_end(lines, line):
@@ -154,14 +164,19 @@ def locate(citation):
         places = [(first, last) for name, _, first, last in tags if name == symbol]
         if not places:
             return f"{citation.path} of CPython {VERSION} has no symbol `{symbol}`"
-        if not any((citation.first <= first and last <= citation.last) or (first <= citation.first and citation.last <= last)
-                   for first, last in places):
+        if not any((citation.first <= first and last <= citation.last) or
+                   (head_of(tags, first) <= citation.first <= citation.last <= last and citation.last >= first) for first, last in places):
             where = ", ".join(f"{first}-{last}" for first, last in places)
             return f"`{symbol}` is at {where} of {citation.path}, the citation says {citation.first}-{citation.last}"
     for name, kind, first, last in tags:
         if kind == "function" and name not in citation.symbols and citation.first <= last and first <= citation.last:
             return f"lines {citation.first}-{citation.last} of {citation.path} take in `{name}` ({first}-{last}) as well: name it or cite fewer lines"
     return None
+
+
+def head_of(tags, first):
+    """Where a symbol's head may start at the earliest: its type and its comment stand between the symbol before and itself."""
+    return max((tag[3] for tag in tags if tag[3] < first), default=0) + 1
 
 
 def mismatch(citation, pin):

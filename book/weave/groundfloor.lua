@@ -185,9 +185,9 @@ local function render_code(lines, context, first)
     end
     local number = first and tostring(first + i - 1) or ""
     if target == "latex" then
-      local keep = (i <= 2 or i > #lines - 3 or #lines <= 8) and i < #lines and "\\nobreak" or ""
-      for j, row in ipairs(context.references and next(context.references) and { tokens } or fold(tokens)) do
-        out[#out + 1] = (j == 1 and "\\gfline{" or "\\gfnextline{") .. number .. "}{" .. render(row) .. "}" .. keep
+      local cut = #lines > 10 and i > 3 and i < #lines - 3 and "\\gfcut" or ""
+      for j, row in ipairs(fold(tokens)) do
+        out[#out + 1] = (j == 1 and "\\gfline{" or "\\gfnextline{") .. number .. "}{" .. render(row) .. "}" .. cut
       end
     elseif first then
       out[#out + 1] = '<span class="l" data-n="' .. number .. '">' .. render(tokens) .. "</span>"
@@ -223,7 +223,7 @@ local function chunk_code(text)
     references[word] = name
     return word
   end)
-  body = ("\n" .. body):gsub("\n@@", "\n@"):sub(2)
+  body = ("\n" .. body):gsub("\n@@", "\n@"):gsub("^[ \n]*\n", ""):gsub("%s+$", "")
   return body:gsub("\1", "<<"):gsub("\2", ">>"), references
 end
 
@@ -251,14 +251,14 @@ local function chunk_block(block)
   local context = { references = references, definition = definition }
   local rendered = render_code(lines, context)
   local total, sign = #chunk.defs, n == 1 and "≡" or "+≡"
-  local file = chunk.files[1] or ""
-  if chunk.target or name:find(file:gsub("^tangle/", "") .. ":", 1, true) == 1 then file = "" end
+  local file = (chunk.files[1] or ""):gsub("^tangle/", "")
+  if name:find(file .. ":", 1, true) == 1 then file = "" end         -- the name says it already
   local before, after = chunk.defs[n - 1], chunk.defs[n + 1]
   local used = {}
   if n == 1 then
     for i, u in ipairs(users_of(name)) do used[i] = chunk_link(u[1], u[2]) end
   end
-  if chunk.target then file = chunk.target ~= name and "makes " .. chunk.target or "" end
+  if chunk.target then file = "makes " .. chunk.target end
 
   if target == "latex" then
     local foot = {}
@@ -271,7 +271,7 @@ local function chunk_block(block)
     return pandoc.List { raw(table.concat({ "\\begin{gfblock}{" .. chunk.role .. "}",
       "\\gfbar{" .. definition.id .. "}{" .. chunk_name(name) .. "}{" .. (n == 1 and "" or "+") .. "}{"
         .. (total > 1 and n .. " of " .. total or "") .. "}{" .. (file ~= "" and tex_inline_code(file) or "") .. "}",
-      rendered, #foot > 0 and "\\gffoot{" .. table.concat(foot, "; ") .. "}" or "\\gfnofoot", "\\end{gfblock}" }, "\n")) }
+      rendered, #foot > 0 and "\\gffoot{" .. table.concat(foot, ". ") .. "}" or "\\gfnofoot", "\\end{gfblock}" }, "\n")) }
   end
 
   local bar = { '<figcaption class="bar"><a class="name" href="' .. href(stem, definition.id) .. '">⟨' .. chunk_name(name)
@@ -316,7 +316,7 @@ local function citation_block(url)
   local range = c.first == c.last and tostring(c.first) or c.first .. "–" .. c.last
   local gap
   if not c.text then
-    gap = c.why and c.why ~= "" and c.why or "CPython's source is not on this machine."
+    gap = "CPython " .. c.version .. " is not on this machine."
   elseif c.state == "stale" then
     gap = c.why or "these lines differ from the pinned ones"
   end
@@ -325,7 +325,7 @@ local function citation_block(url)
     local state = c.state == "verified" and "\\gfverified" or "\\gfnotverified{" .. (c.state == "stale" and "stale" or "text missing") .. "}"
     return raw(table.concat({ "\\begin{gfblock}{upstream}",
       "\\gfcite{" .. id .. "}{" .. url:gsub("([#%%])", "\\%1") .. "}{" .. escape_tex(c.version) .. "}{" .. tex_inline_code(c.path) .. "}{" .. range .. "}{" .. state .. "}",
-      code or "", gap and "\\gfgap{" .. escape_tex(gap) .. (c.text and "" or " To see the text here: \\gfcode{make upstream}, then \\gfcode{make book}.") .. "}" or "\\gfnofoot",
+      code or "", gap and "\\gfmissing{" .. escape_tex(gap) .. (c.text and "" or " To see the text here: \\gfcode{make upstream}, then \\gfcode{make book}.") .. "}" or "\\gfnofoot",
       "\\end{gfblock}" }, "\n"))
   end
   local states = { verified = '<span class="ok">✓ verified</span>', stale = '<span class="bad">✗ stale</span>' }
@@ -347,7 +347,7 @@ end
 
 -- Claims ----------------------------------------------------------------------------------------------------
 
-local configuration = { gil = "GIL", ft = "free-threaded", asan = "sanitizers", tsan = "threads" }
+local configuration = { gil = "GIL", ft = "free-threaded", asan = "ASan", tsan = "TSan" }
 
 local function claim_of(block)
   if not block or block.t ~= "Para" or not block.content[1] or block.content[1].t ~= "Strong" then return nil end
@@ -359,6 +359,14 @@ end
 local function starts_with(block, word)
   return block and block.t == "Para" and block.content[1] and block.content[1].t == "Strong"
     and pandoc.utils.stringify(block.content[1].content) == word
+end
+
+-- "Ours." and "Differs." run in, in the book's second voice.
+local function run_in(block)
+  local lead = block.content[1].content
+  block.content[1] = target == "latex" and pandoc.Span({ raw_inline("\\gflead{"), pandoc.Span(lead), raw_inline("}") })
+    or pandoc.Span(lead, { class = "lead" })
+  return block
 end
 
 local function without_lead(block)
@@ -379,7 +387,7 @@ local function results_of(number)
   for i, name in ipairs(configs) do
     local label = {}
     for part in name:gmatch("[^-]+") do label[#label + 1] = configuration[part] or part end
-    out[i] = { table.concat(label, ", "), index.claims[number].results[name] == "success" and "pass" or "fail" }
+    out[i] = { table.concat(label, " "), index.claims[number].results[name] == "success" and "pass" or "fail" }
   end
   return out
 end
@@ -470,8 +478,8 @@ local function figure(block)
   local caption = pandoc.read(unescape(attributes.caption), "markdown").blocks[1].content
   local number = "Figure " .. figure_numbers[id]
   if target == "latex" then
-    return pandoc.List { raw("\\begin{gffigure}{" .. id .. "}{" .. pdf_figure(block, id) .. "}{" .. number .. "}"), pandoc.Para(caption),
-      raw("\\end{gffigure}") }
+    return pandoc.List { raw("\\begin{gffigure}{" .. id .. "}{" .. pdf_figure(block, id) .. "}"),
+      pandoc.Para { raw_inline("{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gffigure}") }
   end
   return pandoc.List { raw('<figure class="drawing" id="' .. id .. '"><div class="art">' .. svg_figure(block, id, attributes.alt)
     .. '</div><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
@@ -479,22 +487,29 @@ end
 
 -- Blocks ----------------------------------------------------------------------------------------------------
 
--- Tables: the browser finds the widths; print gets columns in proportion to their longest cells.
+-- Tables: the browser finds the widths; print gets columns in proportion to their longest cells, none narrower than
+-- its longest piece that cannot be broken.
 local function table_block(block)
-  local longest, total = {}, 0
+  local longest, floor, total = {}, {}, 0
   local function measure(rows)
     for _, row in ipairs(rows) do
       for i, cell in ipairs(row.cells) do
-        local n = utf8.len(pandoc.utils.stringify(cell.contents)) or 0
-        longest[i] = math.max(longest[i] or 4, math.min(n, 60))
+        local text = pandoc.utils.stringify(cell.contents)
+        longest[i] = math.max(longest[i] or 4, math.min(utf8.len(text) or 0, 50))
+        for piece in text:gmatch("[^%s_/]+") do floor[i] = math.max(floor[i] or 4, #piece) end
       end
     end
   end
   measure(block.head.rows)
   for _, body in ipairs(block.bodies) do measure(body.body) end
-  for _, n in ipairs(longest) do total = total + n end
+  for i, n in ipairs(longest) do total = total + n; floor[i] = ((floor[i] or 4) + 2) / 68 end
+  local free, wide = 1, 0
+  for i, n in ipairs(longest) do
+    if n / total < floor[i] then free = free - floor[i] else wide = wide + n end
+  end
   for i, spec in ipairs(block.colspecs) do
-    block.colspecs[i] = { spec[1], target == "latex" and total > 60 and longest[i] / total or nil }
+    local width = longest[i] / total < floor[i] and floor[i] or longest[i] / wide * free
+    block.colspecs[i] = { spec[1], target == "latex" and total > 60 and width or nil }
   end
   if target == "latex" then return pandoc.List { raw("\\begin{gftable}"), block, raw("\\end{gftable}") } end
   return pandoc.List { raw('<div class="table" tabindex="0" role="region" aria-label="Table">'), block, raw("</div>") }
@@ -520,6 +535,8 @@ local function simple_block(block)
     return { plain_code(block) }
   elseif block.t == "Table" then
     return table_block(block)
+  elseif starts_with(block, "Ours.") or starts_with(block, "Differs.") then
+    return { run_in(block) }
   elseif block.t == "RawBlock" and target == "latex" and block.format == "html" then
     return { details_in_print(block) }
   end
@@ -542,7 +559,7 @@ local function group(blocks)
         right:extend(chunk_block(blocks[i]))
         i = i + 1
       end
-      local differs = #right > 0 and starts_with(blocks[i], "Differs.") and blocks[i]
+      local differs = #right > 0 and starts_with(blocks[i], "Differs.") and run_in(blocks[i])
       if differs then i = i + 1 end
       if target == "latex" or #right == 0 then
         out:extend(left)

@@ -180,7 +180,7 @@ class Weaver:
     def pandoc(self, target, chapter, output, stamp, key):
         stem, started = chapter["stem"], time.monotonic()
         writer = {"html": "html", "latex": "latex", "epub": "json"}[target]
-        command = ["pandoc", "--from", READER, "--to", writer, "--wrap=none", "--lua-filter", str(self.filter),
+        command = ["pandoc", "--from", READER, "--to", writer, "--wrap=none", "--top-level-division=chapter", "--lua-filter", str(self.filter),
                    "-M", f"gf-target={target}", "-M", f"gf-index={self.work / (stem + '.lua')}", "-M", f"gf-stem={stem}",
                    "-M", f"gf-figures={self.work / target / 'figures'}", str(self.book / f"{stem}.md")]
         made = subprocess.run(command, capture_output=True)
@@ -197,7 +197,7 @@ class Weaver:
         bodies = self.chapter_outputs("html")
         out = self.out / "html"
         facts = {c["stem"]: page_facts(bodies[c["stem"]]) for c in self.chapters}
-        fonts = self.web_fonts(out, bodies)
+        fonts, rules = self.web_fonts()
         pages = {}
         for i, chapter in enumerate(self.chapters):
             near = [(self.chapters[j] if 0 <= j < len(self.chapters) else None) for j in (i - 1, i + 1)]
@@ -208,48 +208,49 @@ class Weaver:
             body = f'<h1 id="top">{title}</h1>\n' + getattr(self, f"{name}_page")(bodies)
             pages[f"{name}.html"] = self.frame(title, body, facts, name, [None, None], f"{title} of {TITLE}")
         changed = sum(write(out / name, text) for name, text in pages.items())
-        changed += write(out / "style.css", fonts + read(HERE / "web/style.css"))
+        changed += sum(write(out / "fonts" / name, path.read_bytes()) for name, path in fonts.items())
+        changed += write(out / "style.css", rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"))
         changed += write(out / "book.js", read(HERE / "web/book.js"))
         for old in out.glob("*.html"):
             if old.name not in pages:
                 old.unlink()
         if changed:
-            say(f"{changed} files of {len(pages) + 2} changed in {shown(out)}")
+            say(f"{changed} of {len(pages) + len(fonts) + 2} files changed in {shown(out)}")
         return out / "index.html"
 
-    def web_fonts(self, out, bodies):
-        """Subsets of the two families beside the pages; returns their @font-face rules."""
-        texts = list(bodies.values()) + [read(HERE / "web/template.html"), read(HERE / "web/style.css"), read(pathlib.Path(__file__))]
-        letters = sorted({c for text in texts for c in text if ord(c) > 0x7e} | {chr(c) for c in range(0x20, 0x17f)})
-        unicodes = ",".join(f"{ord(c):x}" for c in letters)
-        rules = []
+    def web_fonts(self):
+        """Subsets of the two families: {file name: path}, and their @font-face rules with FOLDER for the address."""
+        shown = "".join([*self.texts.values(), *(c["text"] or "" for c in self.index["citations"].values())])
+        shown += "".join(read(path) for path in [self.filter, pathlib.Path(__file__), *sorted((HERE / "web").iterdir())])
+        letters = {ord(c) for c in shown if ord(c) > 0x7e} | set(range(0x20, 0x17f))
+        unicodes = ",".join(f"{letter:x}" for letter in sorted(letters))
+        files, rules, folder = {}, [], self.work / "fonts"
+        folder.mkdir(parents=True, exist_ok=True)
         for kind, (family, package, _, styles) in FONTS.items():
-            files = font_files(kind)
-            if not files:
-                say(f"note: {family} is not installed ({package}); the pages fall back on the reader's own fonts")
+            found = font_files(kind)
+            if not found:
+                say(f"note: {family} is not installed ({package}); pages and EPUB fall back on the reader's own fonts")
                 continue
             features = "kern,liga,smcp,c2sc,mark,mkmk" if kind == "serif" else ""
             for style in styles:
-                made = out / "fonts" / f"{kind}-{style.lower()}.woff2"
-                stamp = self.work / "fonts" / f"{kind}-{style}.key"
-                key = digest(files[style], unicodes, features)
+                made, stamp = folder / f"{kind}-{style.lower()}.woff2", folder / f"{kind}-{style.lower()}.key"
+                key = digest(found[style], unicodes, features)
                 if not (made.is_file() and stamp.is_file() and read(stamp) == key):
-                    half = self.work / "fonts" / made.name
-                    half.parent.mkdir(parents=True, exist_ok=True)
-                    command = ["/usr/bin/python3", "-m", "fontTools.subset", str(files[style]), f"--unicodes={unicodes}",
+                    half = folder / f"half-{made.name}"
+                    command = ["/usr/bin/python3", "-m", "fontTools.subset", str(found[style]), f"--unicodes={unicodes}",
                                f"--layout-features={features}", "--flavor=woff2", f"--output-file={half}"]
                     ran = subprocess.run(command, capture_output=True, text=True)
                     if ran.returncode:
-                        say("note: no fonts in the pages: install fonttools and python3-brotli (make setup) "
-                            f"[{(ran.stderr.strip().splitlines() or ['no message'])[-1]}]")
-                        return "".join(rules)
-                    write(made, half.read_bytes())
-                    half.unlink()
+                        why = (ran.stderr.strip().splitlines() or ["no message"])[-1]
+                        say(f"note: no fonts in pages and EPUB: install fonttools and python3-brotli (make setup) [{why}]")
+                        return {}, ""
+                    half.replace(made)
                     write(stamp, key)
+                files[made.name] = made
                 weight, slant = ("700" if "Bold" in style else "400"), ("italic" if "Italic" in style else "normal")
                 rules.append(f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {slant}; font-display: swap; '
-                             f'src: url("fonts/{made.name}") format("woff2"); }}\n')
-        return "".join(rules)
+                             f'src: url("FOLDER/{made.name}") format("woff2"); }}\n')
+        return files, "".join(rules)
 
     def frame(self, title, body, facts, here, near, description):
         """The page round a body: bar, contents rail, neighbours."""
@@ -395,16 +396,16 @@ class Weaver:
                           .get(m.group(), "\\" + m.group()), s).replace(r"\_", r"\_\gfbreak{}").replace("/", r"/\gfbreak{}")
         def pages(ids):
             return "{" + ", ".join(r"\gfpage{" + ident + "}" for ident in ids) + "}"
-        out = [r"\gfindex{Index of chunks}"]
+        out = [r"\begin{gfindex}{chunks}{Index of chunks}"]
         for name, chunk in sorted(self.index["chunks"].items(), key=lambda item: item[0].lower()):
             file, _, phrase = name.rpartition(": ")
             label = r"\gfcode{" + tex(name) + "}" if chunk["target"] else (r"\gfcode{" + tex(file) + "} " if file else "") + r"\emph{" + tex(phrase) + "}"
             users = [d["id"] for user in chunk["used_in"] for d in self.index["chunks"][user]["defs"] if name in d["uses"]]
             out.append(r"\gfchunkentry{" + label + "}" + pages(d["id"] for d in chunk["defs"]) + pages(users))
-        out.append(r"\gfindexend\gfindex{Index of identifiers}")
+        out.append(r"\end{gfindex}\begin{gfindex}{identifiers}{Index of identifiers}\begin{multicols}{2}\raggedright")
         for name, entry in sorted(self.index["identifiers"].items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
             out.append(r"\gfentry{\gfcode{" + tex(name) + "}}{" + entry["kind"] + "}" + pages([entry["def_id"]]))
-        out.append(r"\gfindexend")
+        out.append(r"\end{multicols}\end{gfindex}")
         return "\n".join(out)
 
     # EPUB ------------------------------------------------------------------------------------------------------
@@ -413,11 +414,12 @@ class Weaver:
         bodies = self.chapter_outputs("epub")
         parts = [json.loads(body) for body in bodies.values()]
         whole = {"pandoc-api-version": parts[0]["pandoc-api-version"], "meta": {}, "blocks": [b for part in parts for b in part["blocks"]]}
-        files = [path for kind in FONTS for path in sorted((self.out / "html/fonts").glob(f"{kind}-*.woff2"))]
-        css, when = HERE / "web/epub.css", epoch()
+        fonts, rules = self.web_fonts()
+        css, when = self.work / "epub/epub.css", epoch()
+        write(css, rules.replace("FOLDER", "../fonts") + read(HERE / "web/epub.css"))
         made, stamp = self.out / "groundfloor.epub", self.work / "epub/epub.key"
         text = json.dumps(whole)
-        key = digest(text, css, when, *files)
+        key = digest(text, css, when, *fonts.values())
         if made.is_file() and stamp.is_file() and read(stamp) == key:
             return made
         started = time.monotonic()
@@ -425,7 +427,7 @@ class Weaver:
         command = ["pandoc", "--from", "json", "--to", "epub3", "--wrap=none", "--toc", "--toc-depth=2", "--css", str(css), "-M", f"title={TITLE}",
                    "-M", f"subtitle={SUBTITLE}", "-M", "lang=en-GB", "-M", f"identifier={IDENTIFIER}",
                    "-M", f"rights=CPython excerpts: PSF-2.0", "--output", str(half)]
-        for path in files:
+        for path in fonts.values():
             command.append(f"--epub-embed-font={path}")
         ran = subprocess.run(command, input=text.encode(), capture_output=True, env=dict(os.environ, SOURCE_DATE_EPOCH=when, TZ="UTC"))
         if ran.returncode:

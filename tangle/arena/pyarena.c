@@ -1,7 +1,7 @@
 // CPython: Python/pyarena.c (v3.13.5, behaviour of 3.14)
 //
 // Blocks of memory that are given out front to back and freed together, and a
-// list of objects that are let go with them. Serves the parser and the compiler.
+// list of objects that are let go with them. It serves parser and compiler.
 #include "arena/pycore_pyarena.h"
 
 #include <assert.h>
@@ -87,8 +87,8 @@ static void *
 block_alloc(block *b, size_t size)
 {
     assert(b != NULL);
-    /* PyMem_Malloc's own limit. Up to here no sum below can wrap: `size` rounds
-     * to 2**63 at most, and ab_offset and sizeof(block) are far below 2**63. */
+    /* PyMem_Malloc's own limit. Up to it no sum below can wrap: `size` rounds to
+     * 2**63 at most, and a block's offset and its header are less than that. */
     if (size > (size_t)PY_SSIZE_T_MAX) {
         return NULL;
     }

@@ -31,7 +31,9 @@ PyAPI_FUNC(PyArena *) _PyArena_New(void);
  * that it likes, but must not look at memory drawn from this arena.
  *
  * Requires   arena is not NULL (asserted), and was not freed before.
- * Blocks     never.   Allocates  never.   Keeps the error indicator.
+ * Blocks     never.   Allocates  never.
+ * Errors     an error that is set stays set, so that a failed parse may end
+ *            here; unless an object's dealloc changes it.
  * Unchecked  freeing an arena twice; using, afterwards, any pointer that
  *            _PyArena_Malloc returned, or an object that only it kept alive.
  * CPython    Python/pyarena.c, _PyArena_Free */

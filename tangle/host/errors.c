@@ -1,5 +1,5 @@
-// CPython: Python/errors.c, and of Python/pylifecycle.c the fatal errors
-// (v3.13.5, behaviour of 3.14)
+// CPython: Python/errors.c, with Objects/exceptions.c for the classes
+// and Python/pylifecycle.c for the fatal end (v3.13.5, behaviour of 3.14)
 #include "host/pyerrors.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ EXCEPTION(RuntimeError)
 EXCEPTION(SystemError)
 EXCEPTION(ValueError)
 static _Thread_local struct {
-    PyObject *type;     // borrowed from the immortal classes; NULL: no error
+    PyObject *type;     // one of the immortal classes; NULL: no error
     char text[256];
 } indicator;
 
@@ -46,6 +46,7 @@ PyErr_Occurred(void)
 {
     return indicator.type;
 }
+
 int
 PyErr_ExceptionMatches(PyObject *exc)
 {
@@ -58,6 +59,7 @@ PyErr_Clear(void)
     indicator.type = NULL;
     indicator.text[0] = '\0';
 }
+
 PyObject *
 PyErr_NoMemory(void)
 {
@@ -65,6 +67,7 @@ PyErr_NoMemory(void)
     indicator.text[0] = '\0';
     return NULL;
 }
+
 void
 _PyErr_BadInternalCall(const char *filename, int lineno)
 {
@@ -73,6 +76,7 @@ _PyErr_BadInternalCall(const char *filename, int lineno)
              filename, lineno);
     PyErr_SetString(PyExc_SystemError, text);
 }
+
 static struct iovec
 piece(const char *text)
 {
@@ -90,9 +94,10 @@ fatal_error(const char *prefix, const char *msg)
         piece("\n"),
     };
     ssize_t ignored = writev(STDERR_FILENO, line, sizeof(line) / sizeof(line[0]));
-    (void)ignored;
+    (void)ignored;      // nobody is left to be told
     abort();
 }
+
 #undef Py_FatalError
 void
 Py_FatalError(const char *message)

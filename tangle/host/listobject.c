@@ -24,6 +24,7 @@ list_resize(PyListObject *self, Py_ssize_t newsize)
     self->ob_base.ob_size = newsize;
     return 0;
 }
+
 PyObject *
 PyList_New(Py_ssize_t size)
 {
@@ -45,14 +46,15 @@ PyList_New(Py_ssize_t size)
     op->ob_base.ob_size = op->allocated = size;
     return (PyObject *)op;
 }
+
 Py_ssize_t
 PyList_Size(PyObject *op)
 {
-    if (!PyList_Check(op)) {
-        PyErr_BadInternalCall();
-        return -1;
+    if (PyList_Check(op)) {
+        return ((PyListObject *)op)->ob_base.ob_size;
     }
-    return ((PyListObject *)op)->ob_base.ob_size;
+    PyErr_BadInternalCall();
+    return -1;
 }
 
 PyObject *
@@ -68,6 +70,7 @@ PyList_GetItem(PyObject *op, Py_ssize_t i)
     }
     return ((PyListObject *)op)->ob_item[i];
 }
+
 int
 PyList_Append(PyObject *op, PyObject *newitem)
 {
@@ -84,6 +87,7 @@ PyList_Append(PyObject *op, PyObject *newitem)
     self->ob_item[size] = newitem;
     return 0;
 }
+
 static void
 list_dealloc(PyObject *self)
 {

@@ -21,11 +21,12 @@ PyList_Check(PyObject *op)
 {
     return Py_TYPE(op) == &PyList_Type;
 }
+
 /* New        a list of `size` empty (NULL) slots; NULL on error.
  * Size       the number of items; -1 on error.
  * GetItem    the item at i, borrowed; NULL on error. i is not negative.
- * Append     0, the list having its own reference; -1 on error, and then
- *            the list and the item are as they were.
+ * Append     0, and the list has a reference of its own; or -1 on error, the
+ *            list and the item being as they were.
  *
  * Errors     MemoryError; IndexError for i; SystemError for a negative size,
  *            an object that is no list, a NULL item.

@@ -12,31 +12,37 @@ Py_IncRef(PyObject *o)
 #ifndef Py_GIL_DISABLED
     o->ob_refcnt++;
 #else
-    _Py_atomic_add_ssize(&o->ob_ref_shared, _Py_REF_SHARED(1, 0));
+    _Py_atomic_add_ssize(&o->ob_ref_shared, _Py_REF_SHARED(1, 0));      /* [H3] */
 #endif
 }
+
+static int
+gave_back_the_last(PyObject *o)
+{
+#ifndef Py_GIL_DISABLED
+    return --o->ob_refcnt == 0;
+#else
+    Py_ssize_t before =
+        _Py_atomic_add_ssize(&o->ob_ref_shared, _Py_REF_SHARED(-1, 0)); /* [H4] */
+    return before == _Py_REF_SHARED(1, _Py_REF_MERGED);
+#endif
+}
+
 void
 Py_DecRef(PyObject *o)
 {
-    if (o == NULL || _Py_IsImmortal(o)) {
-        return;
-    }
-#ifndef Py_GIL_DISABLED
-    if (--o->ob_refcnt == 0) {
-#else
-    Py_ssize_t before = _Py_atomic_add_ssize(&o->ob_ref_shared, _Py_REF_SHARED(-1, 0));
-    if (before == _Py_REF_SHARED(1, _Py_REF_MERGED)) {
-#endif
+    if (o != NULL && !_Py_IsImmortal(o) && gave_back_the_last(o)) {
         _Py_Dealloc(o);
     }
 }
+
 PyObject *
 PyObject_Init(PyObject *op, PyTypeObject *tp)
 {
     if (op == NULL) {
         return PyErr_NoMemory();
     }
-    *op = (PyObject){ .ob_type = tp };
+    op->ob_type = tp;
     _Py_NewReference(op);
     return op;
 }
@@ -47,9 +53,12 @@ _Py_NewReference(PyObject *op)
 #ifndef Py_GIL_DISABLED
     op->ob_refcnt = 1;
 #else
-    op->ob_ref_shared = _Py_REF_SHARED(1, _Py_REF_MERGED);
+    PyObject born = { .ob_ref_shared = _Py_REF_SHARED(1, _Py_REF_MERGED),
+                      .ob_type = op->ob_type };
+    *op = born;
 #endif
 }
+
 void
 _Py_Dealloc(PyObject *op)
 {

@@ -19,16 +19,14 @@ struct _object {
 _Static_assert(sizeof(PyObject) == 16, "two words");
 _Static_assert(offsetof(PyObject, ob_type) == 8, "ob_type");
 
-#define _Py_IMMORTAL_REFCNT ((Py_ssize_t)UINT_MAX)
-
 #else
 struct _object {
-    uintptr_t ob_tid;           // owning thread; here always 0, owned by none
+    uintptr_t ob_tid;           // the owning thread; here always 0, for none
     uint16_t ob_flags;
     PyMutex ob_mutex;           // the object's own lock
     uint8_t ob_gc_bits;
-    uint32_t ob_ref_local;      // the owner's share of the count; here 0, or immortal
-    Py_ssize_t ob_ref_shared;   // everyone's share: count, and two bits of state
+    uint32_t ob_ref_local;      // the owner's count; here 0, or immortal
+    Py_ssize_t ob_ref_shared;   // everybody's count, above two bits of state
     PyTypeObject *ob_type;
 };
 
@@ -44,9 +42,6 @@ _Static_assert(offsetof(PyObject, ob_type) == 24, "ob_type");
 #define _Py_REF_MERGED 0x3
 #define _Py_REF_SHARED(refcnt, flags) \
     ((refcnt) * ((Py_ssize_t)1 << _Py_REF_SHARED_SHIFT) + (flags))
-
-#define _Py_IMMORTAL_REFCNT ((Py_ssize_t)UINT_MAX)
-#define _Py_IMMORTAL_REFCNT_LOCAL UINT32_MAX
 #endif
 typedef struct {
     PyObject ob_base;
@@ -55,20 +50,25 @@ typedef struct {
 
 #define PyObject_HEAD PyObject ob_base;
 #define PyObject_VAR_HEAD PyVarObject ob_base;
+
 typedef void (*destructor)(PyObject *);
 
 struct _typeobject {
     PyObject_VAR_HEAD
     const char *tp_name;
     Py_ssize_t tp_basicsize, tp_itemsize;
-    destructor tp_dealloc;  // called when the last reference goes; frees the object
+    destructor tp_dealloc;  // the last reference has gone: free the object
 };
 
 _Static_assert(offsetof(PyTypeObject, tp_dealloc) == sizeof(PyVarObject) + 24,
                "tp_dealloc stands where upstream has it; the tail is left out");
 
 PyAPI_DATA(PyTypeObject) PyType_Type;
-/* The comma belongs to the macro, as upstream has it: fields may follow. */
+
+#define _Py_IMMORTAL_REFCNT ((Py_ssize_t)UINT_MAX)
+#define _Py_IMMORTAL_REFCNT_LOCAL UINT32_MAX
+
+/* The last comma belongs to the macro, as upstream has it: fields may follow. */
 #ifndef Py_GIL_DISABLED
 #define PyObject_HEAD_INIT(type) \
     { .ob_refcnt = _Py_IMMORTAL_REFCNT, .ob_type = (type) },
@@ -79,6 +79,7 @@ PyAPI_DATA(PyTypeObject) PyType_Type;
 
 #define PyVarObject_HEAD_INIT(type, size) \
     { PyObject_HEAD_INIT(type) .ob_size = (size) },
+
 static inline PyTypeObject *
 Py_TYPE(PyObject *ob)
 {
@@ -91,7 +92,7 @@ _Py_IsImmortal(PyObject *ob)
 #ifndef Py_GIL_DISABLED
     return (int32_t)ob->ob_refcnt < 0;
 #else
-    return _Py_atomic_load_uint32_relaxed(&ob->ob_ref_local)
+    return _Py_atomic_load_uint32_relaxed(&ob->ob_ref_local)            /* [H1] */
            == _Py_IMMORTAL_REFCNT_LOCAL;
 #endif
 }
@@ -105,27 +106,31 @@ Py_REFCNT(PyObject *ob)
     if (_Py_IsImmortal(ob)) {
         return _Py_IMMORTAL_REFCNT;
     }
-    return _Py_atomic_load_ssize_relaxed(&ob->ob_ref_shared) >> _Py_REF_SHARED_SHIFT;
+    return _Py_atomic_load_ssize_relaxed(&ob->ob_ref_shared)            /* [H2] */
+           >> _Py_REF_SHARED_SHIFT;
 #endif
 }
-/* Take one more reference to `o`, or give one back; NULL is let pass.
- * The DecRef that gives back the last one runs the type's tp_dealloc before it
- * returns, in the calling thread. An immortal object is left as it is.
+
+/* Make fresh memory an object of type `tp` with one reference, the caller's.
+ * NewReference does so when the type is there already. A NULL `op` is taken for
+ * a failed allocation.
  *
- * Threads    free-threaded: any, at any time. With the GIL: whoever holds it.
+ * Returns    op, or NULL with MemoryError set.   Blocks, Allocates  never.
+ * CPython    Objects/object.c, PyObject_Init, _Py_NewReference */
+PyAPI_FUNC(PyObject *) PyObject_Init(PyObject *op, PyTypeObject *tp);
+PyAPI_FUNC(void) _Py_NewReference(PyObject *op);
+
+/* Take one more reference to `o`, or give one back. NULL is let pass, an
+ * immortal object left alone. The DecRef that gives back the last reference
+ * runs the type's tp_dealloc (through _Py_Dealloc) before it returns.
+ *
+ * Threads    free-threaded: any, at any time. With the GIL: its holder.
  * Blocks, Allocates  never, but for what tp_dealloc does.
+ * Requires   a reference: one's own, or one that outlives the call.
  * Unchecked  giving back what one does not have.
  * CPython    Objects/object.c, Py_IncRef, Py_DecRef, _Py_Dealloc */
 PyAPI_FUNC(void) Py_IncRef(PyObject *o);
 PyAPI_FUNC(void) Py_DecRef(PyObject *o);
 PyAPI_FUNC(void) _Py_Dealloc(PyObject *op);
-
-/* Make fresh memory an object of type `tp` with one reference, the caller's.
- * A NULL `op` is taken for a failed allocation.
- *
- * Returns    op, or NULL with MemoryError set.   Allocates, Blocks  never.
- * CPython    Objects/object.c, PyObject_Init, _Py_NewReference */
-PyAPI_FUNC(PyObject *) PyObject_Init(PyObject *op, PyTypeObject *tp);
-PyAPI_FUNC(void) _Py_NewReference(PyObject *op);
 
 #endif  // HOST_OBJECT_H

@@ -71,6 +71,7 @@ PyMem_RawCalloc(size_t nelem, size_t elsize)
     return TOO_BIG(nelem, elsize) ? NULL
         : _PyMem_Raw.calloc(_PyMem_Raw.ctx, nelem, elsize);
 }
+
 void *
 PyMem_RawRealloc(void *ptr, size_t new_size)
 {
@@ -83,6 +84,7 @@ PyMem_RawFree(void *ptr)
 {
     _PyMem_Raw.free(_PyMem_Raw.ctx, ptr);
 }
+
 void *
 PyMem_Malloc(size_t size)
 {
@@ -95,6 +97,7 @@ PyMem_Calloc(size_t nelem, size_t elsize)
     return TOO_BIG(nelem, elsize) ? NULL
         : _PyMem.calloc(_PyMem.ctx, nelem, elsize);
 }
+
 void *
 PyMem_Realloc(void *ptr, size_t new_size)
 {

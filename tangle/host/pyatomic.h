@@ -5,21 +5,22 @@
 
 #include "host/pyport.h"
 
-/* Atomic operations on plain fields, by CPython's names: TYPE is int, uint8,
- * uint16, uint32, uint64, ullong, uintptr, ssize or ptr.
+/* Atomic operations on plain fields. TYPE is int, uint8, uint16, uint32,
+ * uint64, ullong, uintptr, ssize or ptr; every name starts _Py_atomic_ .
  *
- *   load_TYPE(obj)                  the value           _relaxed  _acquire
- *   store_TYPE(obj, value)                              _relaxed  _release
- *   exchange_TYPE(obj, value)       the value before
+ *   load_TYPE(obj)                   the value           _relaxed  _acquire
+ *   store_TYPE(obj, value)                               _relaxed  _release
+ *   exchange_TYPE(obj, value)        the value before
  *   compare_exchange_TYPE(obj, expected, desired)
- *                                   1: was *expected, is desired now
- *                                   0: unchanged; its value is in *expected
- *   add_, and_, or_TYPE(obj, value) the value before (not for ptr)
+ *                                    1: it was *expected, it is desired now
+ *                                    0: unchanged; its value is in *expected
+ *   add_, and_, or_TYPE(obj, value)  the value before (not for ptr)
+ *   fence_seq_cst(), fence_acquire(), fence_release()
  *
- * Order      sequentially consistent, but for the two suffixes named above.
+ * Order      sequentially consistent, but for the suffixes named above.
  * Requires   *obj aligned to its size. For ptr, obj and expected are addresses
  *            of pointers of any type.
- * Blocks     never.   Allocates  never.   A failed comparison is never spurious.
+ * Blocks     never.   Allocates  never.   A comparison never fails spuriously.
  * Unchecked  plain access to *obj by another thread at the same time.
  * CPython    Include/cpython/pyatomic.h */
 /* T is the type of the field; A is what a parameter points to: T, or void. */

@@ -4,7 +4,7 @@
 
 #include "host/object.h"
 
-/* The classes of error that the port can set. Immortal: never counted. */
+/* The classes of error. Immortal: references to them need not be counted. */
 PyAPI_DATA(PyObject *) PyExc_IndexError;
 PyAPI_DATA(PyObject *) PyExc_MemoryError;
 PyAPI_DATA(PyObject *) PyExc_OSError;
@@ -12,6 +12,7 @@ PyAPI_DATA(PyObject *) PyExc_OverflowError;
 PyAPI_DATA(PyObject *) PyExc_RuntimeError;
 PyAPI_DATA(PyObject *) PyExc_SystemError;
 PyAPI_DATA(PyObject *) PyExc_ValueError;
+
 /* The calling thread's error indicator: empty, or one class and its text.
  *
  * SetString  replaces what was there. The text is copied, 255 bytes at most.
@@ -21,27 +22,27 @@ PyAPI_DATA(PyObject *) PyExc_ValueError;
  * ExceptionMatches  returns 1 when the class set is `exc`, else 0.
  * Clear      empties the indicator, whether or not it was set.
  *
- * Blocks     never.   Allocates  never.   Threads  each sees its own.
  * Requires   exceptions of the list above; string is not NULL.
+ * Blocks     never.   Allocates  never.   Threads  each has its own.
  * CPython    Python/errors.c, functions of the same names */
 PyAPI_FUNC(void) PyErr_SetString(PyObject *exception, const char *string);
 PyAPI_FUNC(PyObject *) PyErr_Occurred(void);
 PyAPI_FUNC(int) PyErr_ExceptionMatches(PyObject *exc);
 PyAPI_FUNC(void) PyErr_Clear(void);
 PyAPI_FUNC(PyObject *) PyErr_NoMemory(void);
-/* Set PyExc_SystemError: an argument that no caller may pass was passed here.
+
+/* Set PyExc_SystemError: something was passed here that no caller may pass.
  * Blocks     never.   Allocates  never.
  * CPython    Python/errors.c, _PyErr_BadInternalCall */
 PyAPI_FUNC(void) _PyErr_BadInternalCall(const char *filename, int lineno);
 #define PyErr_BadInternalCall() _PyErr_BadInternalCall(__FILE__, __LINE__)
 
-/* The text of this thread's error, "" when there is none. Borrowed until the
- * next call that sets or clears. Ours alone: the graft has no such function. */
+/* The text of this thread's error, "" when there is none; borrowed until the
+ * next call that sets or clears. Ours alone: for tests, never for the port. */
 PyAPI_FUNC(const char *) host_error_text(void);
 /* Write "Fatal Python error: func: message" to standard error and abort.
  *
- * For a state from which nothing can go on. It takes no lock, allocates
- * nothing and goes round stdio, so that it may be called from anywhere.
+ * It takes no lock, allocates nothing and goes round stdio: call it anywhere.
  *
  * Returns    never.   Blocks  as long as the write does.   Allocates  never.
  * func       NULL leaves it out.   message  NULL reads "<message not set>".

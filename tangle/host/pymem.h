@@ -20,19 +20,6 @@ typedef struct {
 } PyMemAllocatorEx;
 
 _Static_assert(sizeof(PyMemAllocatorEx) == 40, "a context and four functions");
-/* Copy the domain's allocator out, or install a copy of *allocator.
- *
- * A hook gets the old one first, keeps it, and calls it from its own four.
- *
- * Blocks     never.   Allocates  never.
- * Checked    an unknown domain: Get gives five NULLs, Set does nothing.
- * Unchecked  Set while another thread allocates; a block that one allocator
- *            made and another, not knowing it, is asked to free.
- * CPython    Objects/obmalloc.c, PyMem_GetAllocator, PyMem_SetAllocator */
-PyAPI_FUNC(void) PyMem_GetAllocator(PyMemAllocatorDomain domain,
-                                    PyMemAllocatorEx *allocator);
-PyAPI_FUNC(void) PyMem_SetAllocator(PyMemAllocatorDomain domain,
-                                    PyMemAllocatorEx *allocator);
 /* Blocks of memory, in bytes, aligned for any object (16).
  *
  * Returns    the block; NULL when there is none to be had, and then a block
@@ -51,5 +38,19 @@ PyAPI_FUNC(void *) PyMem_Malloc(size_t size);
 PyAPI_FUNC(void *) PyMem_Calloc(size_t nelem, size_t elsize);
 PyAPI_FUNC(void *) PyMem_Realloc(void *ptr, size_t new_size);
 PyAPI_FUNC(void) PyMem_Free(void *ptr);
+
+/* Copy the domain's allocator out, or install a copy of *allocator.
+ *
+ * A hook gets the old one first, keeps it, and calls it from its own four.
+ *
+ * Blocks     never.   Allocates  never.
+ * Checked    an unknown domain: Get gives five NULLs, Set does nothing.
+ * Unchecked  Set while another thread allocates; a block that one allocator
+ *            made and another, not knowing it, is asked to free.
+ * CPython    Objects/obmalloc.c, PyMem_GetAllocator, PyMem_SetAllocator */
+PyAPI_FUNC(void) PyMem_GetAllocator(PyMemAllocatorDomain domain,
+                                    PyMemAllocatorEx *allocator);
+PyAPI_FUNC(void) PyMem_SetAllocator(PyMemAllocatorDomain domain,
+                                    PyMemAllocatorEx *allocator);
 
 #endif  // HOST_PYMEM_H

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #if defined(Py_GIL_DISABLED) && Py_GIL_DISABLED + 0 != 1
-#  error "say -DPy_GIL_DISABLED=1 for the free-threaded build; for the other, leave it undefined"
+#  error "for the free-threaded build say -DPy_GIL_DISABLED=1; for the other, nothing"
 #endif
 #if CHAR_BIT != 8
 #  error "the port counts in bytes of eight bits"
@@ -18,7 +18,6 @@ _Static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8,
 typedef intptr_t Py_ssize_t;
 
 #define PY_SSIZE_T_MAX INTPTR_MAX
-#define PY_SSIZE_T_MIN INTPTR_MIN
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(size_t),
                "a size and its signed twin are equally wide");
@@ -34,8 +33,7 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(size_t),
 #define _Py_NO_RETURN __attribute__((noreturn))
 #define Py_UNUSED(name) _unused_ ## name __attribute__((unused))
 
-/* For a branch that no caller can reach: fatal in every build, where upstream's
- * release build has undefined behaviour. Needs host/pyerrors.h where it is used. */
+/* Fatal in every build. Needs host/pyerrors.h where it is used. */
 #define Py_UNREACHABLE() \
     _Py_FatalErrorFunc(__func__, "unreachable code was reached")
 

@@ -6,9 +6,9 @@
 #define SEC_TO_NS (1000 * 1000 * 1000)
 
 static PyTime_t
-saturate(int overflow, int negative, PyTime_t value)
+saturate(int overflow, int below, PyTime_t value)
 {
-    return !overflow ? value : negative ? PyTime_MIN : PyTime_MAX;
+    return !overflow ? value : below ? PyTime_MIN : PyTime_MAX;
 }
 
 PyTime_t
@@ -18,6 +18,7 @@ _PyTime_Add(PyTime_t t1, PyTime_t t2)
     int overflow = __builtin_add_overflow(t1, t2, &sum);
     return saturate(overflow, t2 < 0, sum);
 }
+
 static PyTime_t
 pytime_fromtimespec(const struct timespec *ts)
 {
@@ -25,6 +26,7 @@ pytime_fromtimespec(const struct timespec *ts)
     int overflow = __builtin_mul_overflow(ts->tv_sec, SEC_TO_NS, &t);
     return _PyTime_Add(saturate(overflow, ts->tv_sec < 0, t), ts->tv_nsec);
 }
+
 int
 PyTime_MonotonicRaw(PyTime_t *result)
 {
@@ -36,18 +38,20 @@ PyTime_MonotonicRaw(PyTime_t *result)
     *result = pytime_fromtimespec(&ts);
     return 0;
 }
+
 PyTime_t
 _PyDeadline_Init(PyTime_t timeout)
 {
     PyTime_t now;
-    (void)PyTime_MonotonicRaw(&now);    // a clock that fails reads 0
+    (void)PyTime_MonotonicRaw(&now);
     return _PyTime_Add(now, timeout);
 }
 
 PyTime_t
 _PyDeadline_Get(PyTime_t deadline)
 {
-    PyTime_t now;
+    PyTime_t now, left;
     (void)PyTime_MonotonicRaw(&now);
-    return _PyTime_Add(deadline, -now);
+    int overflow = __builtin_sub_overflow(deadline, now, &left);
+    return saturate(overflow, now > 0, left);
 }

@@ -30,10 +30,10 @@ class Refs(House):
         self.loose(GOOD.replace("Python/toy.c", "Python/joy.c"), r"book/03-toy\.md:12: .*no file Python/joy\.c")
 
     def test_wrong_lines(self):
-        self.loose(GOOD.replace("#L3-L7", "#L2-L6"), r"book/03-toy\.md:12: `toy_add` is at 4-7 .* says 2-6")
+        self.loose(GOOD.replace("#L3-L7", "#L5-L9"), r"book/03-toy\.md:12: `toy_add` is at 4-7 .* says 5-9")
 
     def test_lines_past_the_end(self):
-        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:12: .*has 9 lines")
+        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:12: .*has 19 lines")
 
     def test_wrong_version(self):
         self.loose(GOOD.replace("v3.13.5", "v3.12.0"), r"book/03-toy\.md:12: cites CPython 3\.12\.0")
@@ -43,7 +43,17 @@ class Refs(House):
 
     def test_more_than_the_symbol(self):
         self.cpython("3.13.5", TOY + "\nint toy_sub(int a) { return a; }\n")
-        self.loose(GOOD.replace("#L3-L7", "#L3-L11"), r"take in `toy_sub`")
+        self.loose(GOOD.replace("#L3-L7", "#L3-L21"), r"take in `toy_sub`")
+
+    def test_the_other_branch_of_a_conditional(self):
+        """ctags follows one branch; a symbol that only the other has is found all the same, at its own lines."""
+        self.chapter(GOOD.replace("`toy_add`](", "`TOY_OTHER`](").replace("#L3-L7", "#L18"))
+        self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 0, self.err)
+        self.chapter(GOOD.replace("`toy_add`](", "`toy`](").replace("#L3-L7", "#L15-L17"))
+        self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 0, self.err)
+        self.chapter(GOOD.replace("`toy_add`](", "`toy`](").replace("#L3-L7", "#L12-L16"))
+        self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 1)
+        self.assertRegex(self.err, "`toy` is at 11-13, 15-17")
 
     def test_altered_excerpt(self):
         self.cpython("3.13.5", TOY.replace("b + a", "b - a"))
@@ -73,11 +83,11 @@ class Refs(House):
         self.loose(GOOD, r"Python/toy\.c:9: upstream's `TOY_LIMIT` is neither cited nor in")
 
     def test_excused_symbol_that_is_gone(self):
-        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped = {TOY_LIMIT = "x", TOY_OLD = "y"}\n')
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped = {TOY_LIMIT = "x", TOY_OTHER = "x", toy = "x", TOY_OLD = "y"}\n')
         self.loose(GOOD, r"`TOY_OLD` is excused")
 
     def test_excused_without_a_reason(self):
-        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped.TOY_LIMIT = " "\n')
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped = {TOY_LIMIT = " ", TOY_OTHER = "x", toy = "x"}\n')
         self.loose(GOOD, r"`TOY_LIMIT` is dropped without a reason")
 
     def test_ledger_that_is_no_toml(self):
@@ -85,7 +95,7 @@ class Refs(House):
         self.loose(GOOD, r"upstream-refs/ledger\.toml: ")
 
     def test_port_that_no_chapter_makes(self):
-        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/joy.c"]\ndropped.TOY_LIMIT = "x"\n')
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/joy.c"]\ndropped = {TOY_LIMIT = "x", TOY_OTHER = "x", toy = "x"}\n')
         self.loose(GOOD, r"ported as toy/joy\.c, which no chapter makes")
 
     def test_function_without_a_test(self):
@@ -105,7 +115,7 @@ class Refs(House):
         self.loose(GOOD.replace("tcase_add_test(tc, test_claim_3_1_sum);", ""), r"test_claim_3_1_sum is in no test case")
 
     def test_pin_refuses_a_wrong_citation(self):
-        self.chapter(GOOD.replace("#L3-L7", "#L2-L6"))
+        self.chapter(GOOD.replace("#L3-L7", "#L5-L9"))
         self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 1)
         self.assertRegex(self.err, r"book/03-toy\.md:12: `toy_add` is at")
 

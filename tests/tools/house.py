@@ -50,6 +50,16 @@ toy_add(int a, int b)
 }
 
 #define TOY_LIMIT 7
+#ifdef TOY_ONE
+struct toy {
+    int one;
+};
+#else
+struct toy {
+    long other;
+};
+#define TOY_OTHER 1
+#endif
 """
 
 
@@ -62,7 +72,7 @@ class House(unittest.TestCase):
             (self.root / tool).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / tool, self.root / tool)
         (self.root / "upstream-refs/pins").mkdir()
-        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped.TOY_LIMIT = "nothing is limited"\n')
+        self.write("upstream-refs/ledger.toml", '["Python/toy.c"]\nport = ["toy/toy.c"]\ndropped = {TOY_LIMIT = "nothing is limited", TOY_OTHER = "one is enough", toy = "no struct"}\n')
         self.cpython("3.13.5")
         self.chapter(GOOD)
 
