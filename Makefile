@@ -32,9 +32,14 @@ RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
 .PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
 help:           ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+GOALS := $(filter-out setup,$(MAKECMDGOALS))
 setup:          ## install what the goals beside it need: make setup book, make setup test
-	@sh ./setup $(filter-out setup,$(MAKECMDGOALS))
-$(filter-out setup,$(MAKECMDGOALS)): | $(filter setup,$(MAKECMDGOALS))
+	@sh ./setup $(GOALS)
+	@$(if $(GOALS),$(MAKE) --no-print-directory $(GOALS))
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+$(GOALS): setup ; @:
+else            # a make of its own, above, sees the tools that were just installed
 
 tangle:         ## extract tangle/ and tests/ from the chapters (checked for noweb's traps first)
 	@$(if $(LINE),$(PYTHON) book/tangle.py,echo "tangle: no noweb here (make setup): using tangle/ and tests/ as they are")
@@ -104,4 +109,5 @@ endef
 $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
 .SECONDARY:
+endif
 -include $(wildcard build/*.d build/*/*.d)

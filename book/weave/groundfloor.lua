@@ -423,7 +423,7 @@ local function claim_blocks(number, block, chunks)
   if target == "latex" then
     out:insert(raw("\\begin{gfclaim}{" .. id .. "}{" .. number .. "}{" .. badge(number) .. "}"))
     out:insert(text)
-    out:insert(raw("\\end{gfclaim}"))
+    out:insert(raw("\\end{gfclaim}" .. (#chunks > 0 and "\\gfjoin" or "")))
     for _, chunk in ipairs(chunks) do out:extend(chunk_block(chunk)) end
     return out
   end
@@ -579,6 +579,7 @@ local function group(blocks)
       end
       out:extend(claim_blocks(number, block, chunks))
     else
+      if target == "latex" and block.t == "Header" and blocks[i + 1] and blocks[i + 1].t == "Table" then out:insert(raw("\\gfneed{120pt}")) end
       out:extend(simple_block(block))
       i = i + 1
     end
