@@ -437,7 +437,7 @@ def ctags(files):
     if not files:
         return []
     command = ["ctags", "--options=NONE", "--language-force=C", "--output-format=json", "--sort=no", "--fields=+neKSf", "--kinds-C=+p",
-               "-D", "PyAPI_FUNC(T)=T", "-D", "PyAPI_DATA(T)=extern T", "-f", "-", *files]
+               "-D", "PyAPI_FUNC(T)=T", "-D", "PyAPI_DATA(T)=extern T", "-D", "START_TEST(T)=static void T(int _i)", "-D", "END_TEST=", "-f", "-", *files]
     try:
         made = subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:

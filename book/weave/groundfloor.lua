@@ -423,7 +423,7 @@ local function claim_blocks(number, block, chunks)
   if target == "latex" then
     out:insert(raw("\\begin{gfclaim}{" .. id .. "}{" .. number .. "}{" .. badge(number) .. "}"))
     out:insert(text)
-    out:insert(raw("\\end{gfclaim}" .. (#chunks > 0 and "\\gfjoin" or "")))
+    out:insert(raw("\\end{gfclaim}" .. (#chunks > 0 and "\\gfjoin" or "\\gfnojoin")))
     for _, chunk in ipairs(chunks) do out:extend(chunk_block(chunk)) end
     return out
   end
@@ -441,9 +441,7 @@ local print_fill = { hot = "#f6dcc8", cold = "#dce7f2", used = "#efe3c6", free =
 
 local function dot(block, id, options, text)
   local ok, made = pcall(pandoc.pipe, "dot", options, text)
-  if ok then return made end
-  local message = type(made) == "table" and made.output ~= "" and made.output or "install graphviz (make setup)"
-  fail("figure " .. id .. ": dot could not draw it: " .. tostring(message):gsub("%s+", " "))
+  return ok and made or fail("figure " .. id .. ": dot could not draw it")
 end
 
 local function svg_figure(block, id, alt)
@@ -563,6 +561,9 @@ local function group(blocks)
       if differs then i = i + 1 end
       if target == "latex" or #right == 0 then
         out:extend(left)
+        if differs and target == "latex" then      -- the caption stays on the page of the block's end
+          right[#right] = raw((right[#right].text:gsub("\\end{gfblock}$", "\\gfheldtrue%0")))
+        end
         out:extend(right)
         if differs then out:extend { raw("\\begin{gfdiffers}"), differs, raw("\\end{gfdiffers}") } end
       else
@@ -651,7 +652,6 @@ end
 -- Inlines ---------------------------------------------------------------------------------------------------
 
 local function rewrite_link(link)
-  local file, fragment = link.target:match("^([%w-]*)%.?m?d?#?(.-)$")
   local other, part = link.target:match("^([%w-]+)%.md#?(.*)$")
   if not other and link.target:sub(1, 1) == "#" then other, part = stem, link.target:sub(2) end
   if not other then return nil end

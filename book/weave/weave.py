@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import hashlib
 import html
+import io
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -152,7 +154,7 @@ class Weaver:
 
     def chapter_outputs(self, target):
         """Every chapter through pandoc, two at a time; what did not change is taken from the last time."""
-        need("pandoc", "pandoc")
+        program = shutil.which(need("pandoc", "pandoc"))
         if any("{.dot" in text for text in self.texts.values()):
             need("dot", "graphviz")
         folder = self.work / target
@@ -162,7 +164,7 @@ class Weaver:
             stem = chapter["stem"]
             table = "return " + lua(dependencies(self.index, chapter, self.texts[stem])) + "\n"
             write(self.work / f"{stem}.lua", table)
-            key = digest(self.texts[stem], table, self.filter, READER, target)
+            key = digest(self.texts[stem], table, self.filter, READER, target, os.stat(program).st_mtime_ns)
             outputs[stem] = folder / f"{stem}.out"
             stamp = folder / f"{stem}.key"
             if not (outputs[stem].is_file() and stamp.is_file() and read(stamp) == key):
@@ -186,7 +188,8 @@ class Weaver:
         made = subprocess.run(command, capture_output=True)
         if made.returncode:
             lines = made.stderr.decode(errors="replace").strip().splitlines() or ["pandoc failed and said nothing"]
-            raise Failure(next((line for line in lines if line.startswith("book/")), f"book/{stem}.md: pandoc: " + " ".join(lines)))
+            ours = next((line for line in lines if line.startswith("book/")), f"book/{stem}.md: pandoc: " + " ".join(lines))
+            raise Failure(ours + next((f" ({line})" for line in lines if line.startswith("Error: <stdin>")), ""))
         write(output, made.stdout)
         write(stamp, key)
         say(f"book/{stem}.md -> {target} ({time.monotonic() - started:.1f} s)")
@@ -426,13 +429,13 @@ class Weaver:
         half = self.work / "epub/groundfloor.epub"
         command = ["pandoc", "--from", "json", "--to", "epub3", "--wrap=none", "--toc", "--toc-depth=2", "--css", str(css), "-M", f"title={TITLE}",
                    "-M", f"subtitle={SUBTITLE}", "-M", "lang=en-GB", "-M", f"identifier={IDENTIFIER}",
-                   "-M", f"rights=CPython excerpts: PSF-2.0", "--output", str(half)]
+                   "-M", "rights=CPython excerpts: PSF-2.0", "--output", str(half)]
         for path in fonts.values():
             command.append(f"--epub-embed-font={path}")
         ran = subprocess.run(command, input=text.encode(), capture_output=True, env=dict(os.environ, SOURCE_DATE_EPOCH=when, TZ="UTC"))
         if ran.returncode:
             raise Failure("pandoc could not write the EPUB: " + " ".join(ran.stderr.decode(errors="replace").split()))
-        write(made, half.read_bytes())
+        write(made, dated(half, int(when)))
         half.unlink()
         write(stamp, key)
         say(f"EPUB ({time.monotonic() - started:.1f} s)")
@@ -448,6 +451,15 @@ def page_facts(body):
     opening = re.search(r'<div class="opening" data-minutes="(\d+)">\s*(?:<p>(.*?)</p>)?', body, re.S)
     covers = re.sub(r"</?a\b[^>]*>", "", opening.group(2) or "") if opening else ""
     return {"sections": sections, "minutes": int(opening.group(1)) if opening else 1, "covers": covers}
+
+
+def dated(epub, when):
+    """The same archive with one date on every member: pandoc 2.17 writes the time of day."""
+    moment, out = time.gmtime(max(when, 315532800))[:6], io.BytesIO()
+    with zipfile.ZipFile(epub) as old, zipfile.ZipFile(out, "w") as new:
+        for member in old.infolist():
+            new.writestr(zipfile.ZipInfo(member.filename, moment), old.read(member), member.compress_type)
+    return out.getvalue()
 
 
 def plain(markup):
@@ -511,7 +523,7 @@ def main():
         weaver = Weaver(load(options.book.resolve()), options.book.resolve(), options.build.resolve())
         pages = [weaver.web() if every or "html" in wanted else None, weaver.pdf() if every or "pdf" in wanted else None,
                  weaver.epub() if every or "epub" in wanted else None]
-        for page in filter(None, pages):
+        for page in filter(None, reversed(pages)):      # the page to open comes last
             print(shown(page))
     except Failure as failure:
         say(str(failure))
