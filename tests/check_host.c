@@ -28,7 +28,7 @@ meet(struct pair *p, int me, int round)     // not before the other is in this r
 {
     _Py_atomic_store_int(&p->side[me].round, round);
     for (int tries = 0; _Py_atomic_load_int(&p->side[!me].round) < round; tries++)
-        if (tries > 100)
+        if (tries > 1000)
             sched_yield();
 }
 static enum { KERNEL, BROKEN, BY_HAND } clock_kind;

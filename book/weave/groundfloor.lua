@@ -13,7 +13,7 @@ local chapter            -- this chapter's entry in the index
 local seen = {}          -- chunk name -> definitions met so far
 local section_ids = {}   -- ids of this chapter's headings, which print and EPUB prefix with the chapter
 local figure_numbers = {}-- figure id -> "3.1"
-local code_lines = 0     -- code lines shown, for the reading time
+local code_lines = 0     -- lines of code shown, tests aside, for the reading time
 
 local function fail(message)
   io.stderr:write("book/" .. stem .. ".md: " .. message .. "\n")
@@ -175,7 +175,7 @@ end
 
 -- The lines of a block as HTML or as a run of \gfline. `first` numbers them (upstream's own line numbers).
 local function render_code(lines, context, first)
-  code_lines = code_lines + #lines
+  if not context.test then code_lines = code_lines + #lines end
   local out = {}
   for i, tokens in ipairs(lines) do
     local function render(row)
@@ -248,7 +248,7 @@ local function chunk_block(block)
   if not definition then fail("chunk <<" .. name .. ">> occurs more often than the index says: run make tangle") end
   local code, references = chunk_code(block.text)
   local lines = highlight(code, block.classes[1])
-  local context = { references = references, definition = definition }
+  local context = { references = references, definition = definition, test = chunk.role == "test" }
   local rendered = render_code(lines, context)
   local total, sign = #chunk.defs, n == 1 and "≡" or "+≡"
   local file = (chunk.files[1] or ""):gsub("^tangle/", "")
@@ -621,7 +621,7 @@ local function opening(header, quote, minutes)
     else covers:insert(block) end
   end
   local title, claims = header.content, claims_of_chapter()
-  local time = minutes .. (minutes == 1 and " minute" or " minutes")
+  local time = minutes .. (minutes == 1 and " minute" or " minutes") .. (claims and ", the tests aside" or "")
   local number = chapter.number and chapter.number > 0 and tostring(chapter.number) or ""
   if target == "latex" then
     local out = pandoc.List { pandoc.Plain { raw_inline("\\gfchapter{" .. chapter_id(stem) .. "}{" .. number .. "}{"), pandoc.Span(title), raw_inline("}") },

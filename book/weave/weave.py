@@ -26,7 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TITLE = "Ground Floor"
 SUBTITLE = "CPython’s runtime primitives, told and rebuilt in C"
-ABOUT = ("Under every dictionary, every lock and every <code>async</code> function of Python lies a floor of small, sharp pieces of C: "
+ABOUT = ("Under every dictionary, every lock and every <code>compile()</code> of Python lies a floor of small, sharp pieces of C: "
          "memory that is handed out and taken back at once, locks of a single byte, a hash that attackers cannot predict. This book "
          "takes up that floor board by board. It shows CPython’s own text, rebuilds it under the same names, and tests every claim it makes.")
 IDENTIFIER = "urn:uuid:6b1c2f0e-9d0d-5c3e-8a51-67726e64666c"
@@ -136,7 +136,8 @@ def dependencies(index, chapter, text):
             "chapters": [{"stem": c["stem"], "number": c["number"]} for c in index["chapters"]],
             "chunks": chunks,
             "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"]}
-                            for name, entry in sorted(index["identifiers"].items()) if name in words},
+                            for name, entry in sorted(index["identifiers"].items()) if name in words
+                            and (entry["chapter"] == stem or not entry["file"].startswith("tests/check_"))},    # another suite's helpers are its own
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
             "tested_at": index["tested_at"] if claims else None}
