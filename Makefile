@@ -17,7 +17,7 @@ flags-asan-gil := $(SANITIZE) -fsanitize=address,undefined
 flags-asan-ft  := $(flags-asan-gil) $(FT)
 flags-tsan-gil := $(SANITIZE) -fsanitize=thread
 flags-tsan-ft  := $(flags-tsan-gil) $(FT)
-flags-cov-gil  := -O0 -g --coverage -DNDEBUG
+flags-cov-gil  := -O0 -g --coverage -DNDEBUG -DSUPPORT_COVERAGE
 flags-cov-ft   := $(flags-cov-gil) $(FT)
 flags-lib      := $(CFLAGS) -fPIC
 flags-libt     := $(CFLAGS) -fPIC $(FT)

@@ -26,7 +26,7 @@ VERSION = "3.13.5"
 PINS = HERE / "pins" / f"{VERSION}.json"
 LEDGER = HERE / "ledger.toml"
 TREE = chapters.ROOT / "build/upstream" / f"cpython-{VERSION}"
-CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b.*[^\\]$|^\s*#\s*(else|endif)$")
+CONDITIONAL = re.compile(r'^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b.*[^\\]$|^\s*#\s*(else|endif)$|^extern "C" \{$')
 KINDS = {"function", "macro", "struct", "union", "enum", "typedef", "variable", "prototype", "enumerator"}
 REASONS = ("adapted", "deferred", "dropped")
 
@@ -93,7 +93,7 @@ def upstream_lines(path):
 def upstream_tags(path, place=None):
     """Tags of an upstream file as (name, kind, first line, last line), in the order of their lines.
 
-    Ctags follows one branch of a conditional. A second reading, with the conditionals blanked, finds what the other branches
+    Ctags follows one branch of a conditional. A second reading, with the conditionals (and C++'s braces) blanked, finds what the other branches
     define; where both readings know a symbol, the first is believed.
     """
     file = (place or needed_tree()) / path
