@@ -540,6 +540,33 @@ START_TEST(test_claim_4_9_errors_out_of_errno)
     ck_assert_int_eq(PyErr_CheckSignals(), 0);
     PyErr_SetFromErrno(PyExc_OSError);
     ck_assert_ptr_eq(PyErr_Occurred(), PyExc_OSError);
+    ck_assert_ptr_null(PyErr_Format(PyExc_ValueError, "%d of %s", 3, "these"));
+    ck_assert_str_eq(host_error_text(), "3 of these");
+}
+END_TEST
+START_TEST(test_claim_4_9_files_set_them)
+{
+    struct stat st;
+    char byte;
+    fresh();
+    ck_assert_int_eq(_Py_fstat_noraise(-1, &st), -1);
+    ck_assert_ptr_null(PyErr_Occurred());
+    ck_assert_int_eq(_Py_fstat(-1, &st), -1);
+    ck_assert_str_eq(host_error_text(), "[Errno 9] Bad file descriptor");
+    ck_assert_int_eq(_Py_open_noraise("/nowhere/at all", O_RDONLY), -1);
+    ck_assert_int_eq(_Py_open("/nowhere/at all", O_RDONLY), -1);
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert_str_eq(host_error_text(),
+                     "[Errno 2] No such file or directory: '/nowhere/at all'");
+    PyErr_Clear();
+    int fd = _Py_open("/dev/urandom", O_RDONLY);
+    will_fail(READ, 1, 1, EINTR);
+    patience = 3;
+    ck_assert_int_eq(_Py_read(fd, &byte, 1), -1);  /* interrupted */
+    ck_assert_str_eq(host_error_text(), "enough of this");
+    ck_assert_int_eq(asked[READ], 3);
+    ck_assert_int_eq(errno, EINTR);
+    __wrap_close(fd);
 }
 END_TEST
 START_TEST(test_claim_4_10_getrandom_serves_alone)
@@ -783,7 +810,7 @@ START_TEST(test_claim_4_21_none_and_less_than_none)
         ck_assert_int_eq(enter(e, NULL, 0), 0);
         ck_assert_ptr_null(PyErr_Occurred());
         for (int i = 0; i < 3; i++) {
-            static const Py_ssize_t sizes[] = {-1, -24, PY_SSIZE_T_MIN};
+            static const Py_ssize_t sizes[] = {-1, -24, -PY_SSIZE_T_MAX - 1};
             ck_assert_int_eq(enter(e, buf, sizes[i]), -1);
             ck_assert_ptr_eq(PyErr_Occurred(), PyExc_ValueError);
             ck_assert_str_eq(host_error_text(), "negative argument not allowed");
@@ -904,6 +931,7 @@ add_what_needs_no_system(TCase *tc)
     tcase_add_test(tc, test_claim_4_7_a_living_python_agrees);
     tcase_add_test(tc, test_claim_4_8_seed_zero_means_no_secret);
     tcase_add_test(tc, test_claim_4_9_errors_out_of_errno);
+    tcase_add_test(tc, test_claim_4_9_files_set_them);
 }
 
 static void
