@@ -38,10 +38,11 @@ enum call { GETRANDOM, GETENTROPY, OPEN, FSTAT, READ, CLOSE, CALLS };
 static struct { Py_ssize_t from, to; int err; } plan[CALLS];
 static Py_ssize_t asked[CALLS];             /* how often each was called */
 static Py_ssize_t let_go, taken_back;       /* PyEval_SaveThread, _RestoreThread */
-static int faking, eof, last_flags;
+static int faking, eof, last_flags;         /* what getrandom or open was passed */
 static size_t at_most;                      /* bytes in one answer; 0: no limit */
 static Py_ssize_t given[2];                 /* bytes given: by the calls, the device */
 static uint8_t is_device[1024];             /* descriptors that are /dev/urandom */
+static void (*meanwhile)(void);             /* what another thread does, in fstat */
 
 static int
 must_fail(enum call c)
@@ -92,7 +93,7 @@ __wrap_getrandom(void *buf, size_t n, unsigned int flags)
     if (!faking) {
         return __real_getrandom(buf, n, flags);
     }
-    last_flags = (int)flags;
+    _Py_atomic_store_int(&last_flags, (int)flags);
     return must_fail(GETRANDOM) ? -1 : give(0, buf, n);
 }
 
@@ -119,7 +120,7 @@ __wrap_open(const char *path, int flags, ...)
     if (faking && must_fail(OPEN)) {
         return -1;
     }
-    last_flags = flags;
+    _Py_atomic_store_int(&last_flags, flags);
     int fd = __real_open(path, flags);
     ck_assert(0 <= fd && fd < 1024);
     _Py_atomic_store_uint8(&is_device[fd], 1);
@@ -131,6 +132,11 @@ int __wrap_fstat(int fd, struct stat *st);
 int
 __wrap_fstat(int fd, struct stat *st)
 {
+    void (*now)(void) = meanwhile;
+    meanwhile = NULL;
+    if (now != NULL) {
+        now();
+    }
     return faking && must_fail(FSTAT) ? -1 : __real_fstat(fd, st);
 }
 
@@ -244,6 +250,13 @@ enter(int e, unsigned char *buf, Py_ssize_t size)
     }
     return 0;
 }
+static void
+another_draws(void)
+{
+    unsigned char buf[24];
+    ck_assert_int_eq(_PyOS_URandom(buf, 24), 0);
+}
+
 static int
 descriptors(void)
 {
@@ -692,6 +705,19 @@ START_TEST(test_claim_4_15_the_chain_on_getentropy)
     }
 }
 END_TEST
+START_TEST(test_claim_4_15_a_handler_ends_it)
+{
+    unsigned char buf[24];
+    fresh();
+    bsd_reset();
+    patience = 4;
+    will_fail(GETENTROPY, 1, 1, EINTR);
+    ck_assert_int_eq(bsd_URandom(buf, 24), -1);
+    ck_assert_str_eq(host_error_text(), "enough of this");
+    ck_assert_int_eq(asked[GETENTROPY], 4);
+    ck_assert_int_eq(asked[OPEN], 0);
+}
+END_TEST
 START_TEST(test_claim_4_16_start_up_leaves_no_descriptor)
 {
     unsigned char buf[24];
@@ -733,12 +759,14 @@ END_TEST
 START_TEST(test_claim_4_18_a_foreign_descriptor_is_left_alone)
 {
     unsigned char buf[24];
-    for (int closed = 0; closed < 2; closed++) {
+    for (int i = 0; i < 3; i++) {                   /* another device, file, nothing */
+        int closed = i == 2;
         fresh();
         will_fail(GETRANDOM, 1, 1, ENOSYS);
         ck_assert_int_eq(enter(URANDOM, buf, 24), 0);
         int kept = host_pyhash_state()->urandom_cache.fd;
-        int other = memfd_create("somebody's log", 0);
+        int other = i == 0 ? __real_open("/dev/null", O_RDWR)
+            : memfd_create("somebody's log", 0);
         ck_assert_int_eq(dup2(other, kept), kept);      /* the device is gone */
         is_device[kept] = 0;
         ck_assert_int_eq(pwrite(other, buf, 24, 0), 24);
@@ -799,6 +827,21 @@ START_TEST(test_claim_4_20_threads_share_one_descriptor)
         ck_assert_int_eq(asked[OPEN], asked[CLOSE] + 1);
         ck_assert_int_eq(let_go, taken_back);
     }
+}
+END_TEST
+START_TEST(test_claim_4_20_the_slower_one_gives_way)
+{
+    unsigned char buf[24];
+    fresh();
+    will_fail(GETRANDOM, 1, 1, ENOSYS);
+    meanwhile = another_draws;              /* between this one's open and its fstat */
+    ck_assert_int_eq(enter(URANDOM, buf, 24), 0);
+    ck_assert_int_eq(asked[OPEN], 2);
+    ck_assert_int_eq(asked[CLOSE], 1);
+    ck_assert_int_eq(descriptors(), 1);
+    ck_assert_int_eq(is_device[host_pyhash_state()->urandom_cache.fd], 1);
+    ck_assert_int_eq(enter(URANDOM, buf, 24), 0);
+    ck_assert_int_eq(asked[OPEN], 2);
 }
 END_TEST
 START_TEST(test_claim_4_21_none_and_less_than_none)
@@ -943,11 +986,13 @@ add_what_asks_the_system(TCase *tc)
     tcase_add_test(tc, test_claim_4_13_interruptions);
     tcase_add_test(tc, test_claim_4_14_short_answers_add_up);
     tcase_add_test(tc, test_claim_4_15_the_chain_on_getentropy);
+    tcase_add_test(tc, test_claim_4_15_a_handler_ends_it);
     tcase_add_test(tc, test_claim_4_16_start_up_leaves_no_descriptor);
     tcase_add_test(tc, test_claim_4_17_one_descriptor_is_kept);
     tcase_add_test(tc, test_claim_4_18_a_foreign_descriptor_is_left_alone);
     tcase_add_test(tc, test_claim_4_19_a_device_that_ends);
     tcase_add_test(tc, test_claim_4_20_threads_share_one_descriptor);
+    tcase_add_test(tc, test_claim_4_20_the_slower_one_gives_way);
 }
 
 int

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -372,6 +373,16 @@ START_TEST(test_claim_5_15_the_program)
     ck_assert_int_eq(strncmp(complained, "groundfloor-hash: --sed is no option\n", 37), 0);
     ck_assert_int_eq(program("--seed", NULL, NULL, NULL), 2);
     ck_assert_int_eq(strncmp(complained, "groundfloor-hash: --seed needs a value\n", 39), 0);
+
+    char *argv[] = {"groundfloor-hash", "--seed", "0", NULL};   /* and its main */
+    fflush(stdout);
+    int here = dup(1), nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 1);
+    int status = groundfloor_hash_main(3, argv);
+    dup2(here, 1);
+    close(here);
+    close(nowhere);
+    ck_assert_int_eq(status, 0);
 }
 END_TEST
 START_TEST(test_claim_5_16_the_program_in_trouble)
@@ -382,9 +393,12 @@ START_TEST(test_claim_5_16_the_program_in_trouble)
     ck_assert_str_eq(complained, "groundfloor-hash: memory allocation failed\n");
 
     char *argv[] = {"groundfloor-hash", "--seed", "1", "x", NULL};
-    FILE *full = fopen("/dev/full", "w");
-    ck_assert_int_eq(groundfloor_hash(4, argv, full, full), 1);
-    fclose(full);
+    for (int buffered = 0; buffered < 2; buffered++) {
+        FILE *full = fopen("/dev/full", "w");
+        setvbuf(full, NULL, buffered ? _IOFBF : _IONBF, BUFSIZ);
+        ck_assert_int_eq(groundfloor_hash(4, argv, full, full), 1);
+        fclose(full);
+    }
 
     hash_secret_reset();
     no_chance = 1;

@@ -168,16 +168,13 @@ urandom_fd(void)
         close(fd);
         return -1;
     }
-    kept = _Py_atomic_load_int(&urandom_cache.fd);
-    if (kept < 0) {
-        _Py_atomic_store_uint64(&urandom_cache.st_dev, st.st_dev);
-        _Py_atomic_store_uint64(&urandom_cache.st_ino, st.st_ino);
-        if (_Py_atomic_compare_exchange_int(&urandom_cache.fd, &kept, fd)) {
-            return fd;
-        }
+    _Py_atomic_store_uint64(&urandom_cache.st_dev, st.st_dev);
+    _Py_atomic_store_uint64(&urandom_cache.st_ino, st.st_ino);
+    kept = -1;
+    if (!_Py_atomic_compare_exchange_int(&urandom_cache.fd, &kept, fd)) {
+        close(fd);
+        fd = kept;                      /* the other's */
     }
-    close(fd);
-    fd = kept;
     return fd;
 }
 

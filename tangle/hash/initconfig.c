@@ -50,8 +50,7 @@ config_init_hash_seed(PyConfig *config)
     char *end;
     errno = 0;
     unsigned long seed = strtoul(text, &end, 10);
-    int overflow = errno == ERANGE && seed == ULONG_MAX;
-    if (*end != '\0' || seed > MAX_HASH_SEED || overflow) {
+    if (*end != '\0' || errno == ERANGE || seed > MAX_HASH_SEED) {
         return _PyStatus_ERR("PYTHONHASHSEED must be \"random\" "
                              "or an integer in range [0; 4294967295]");
     }

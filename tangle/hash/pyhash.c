@@ -6,6 +6,7 @@
 #include "hash/pyhash.h"
 
 #include <endian.h>
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 _Py_HashSecret_t _Py_HashSecret = {{0}};
 
 static PyHash_FuncDef PyHash_Func;
+
+_Static_assert(DBL_MANT_DIG <= 2 * 28, "a number has two pieces of 28 bits at most");
 
 static inline Py_uhash_t
 rotate61(Py_uhash_t x, int bits)
@@ -37,8 +40,7 @@ _Py_HashDouble(PyObject *inst, double v)
         m *= 1 << 28;
         Py_uhash_t piece = (Py_uhash_t)m;
         m -= (double)piece;
-        x = rotate61(x, 28) + piece;
-        x -= x >= PyHASH_MODULUS ? PyHASH_MODULUS : 0;
+        x = rotate61(x, 28) + piece;                /* below 2**56: two pieces */
     }
     x = rotate61(x, (e % PyHASH_BITS + PyHASH_BITS) % PyHASH_BITS);
     Py_hash_t hash = v < 0 ? -(Py_hash_t)x : (Py_hash_t)x;
