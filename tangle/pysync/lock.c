@@ -195,11 +195,320 @@ _PyRawMutex_UnlockSlow(_PyRawMutex *m)
     }
 }
 
-/* to be written */
-/* to be written */
-/* to be written */
-/* to be written */
-/* to be written */
+int
+_PyEvent_IsSet(PyEvent *evt)
+{
+    return _Py_atomic_load_uint8(&evt->v) == _Py_LOCKED;               /* [E2] */
+}
+
+void
+_PyEvent_Notify(PyEvent *evt)
+{
+    uint8_t v = _Py_atomic_exchange_uint8(&evt->v, _Py_LOCKED);        /* [E1] */
+    if (v == _Py_HAS_PARKED) {
+        _PyParkingLot_UnparkAll(&evt->v);   /* the address alone: see below */
+    }
+    else {
+        assert(v == _Py_UNLOCKED || v == _Py_LOCKED);
+    }
+}
+
+void
+PyEvent_Wait(PyEvent *evt)
+{
+    while (!PyEvent_WaitTimed(evt, -1, /*detach=*/1)) {
+    }
+}
+
+int
+PyEvent_WaitTimed(PyEvent *evt, PyTime_t timeout_ns, int detach)
+{
+    uint8_t v = _Py_atomic_load_uint8(&evt->v);                        /* [E2] */
+    if (v == _Py_UNLOCKED) {                /* should it fail, v is 1 or 2 now */
+        (void)_Py_atomic_compare_exchange_uint8(&evt->v, &v, _Py_HAS_PARKED);
+    }
+    if (v == _Py_LOCKED) {
+        return 1;
+    }
+    v = _Py_HAS_PARKED;
+    (void)_PyParkingLot_Park(&evt->v, &v, sizeof(evt->v), timeout_ns, NULL, detach);
+    return _Py_atomic_load_uint8(&evt->v) == _Py_LOCKED;               /* [E2] */
+}
+
+/* The work is over, with result `res`: tell those who wait. */
+static int
+unlock_once(_PyOnceFlag *o, int res)
+{
+    if (res != 0 && res != -1) {
+        Py_FatalError("invalid result from _PyOnceFlag_CallOnce");
+    }
+    uint8_t after = res == 0 ? _Py_ONCE_INITIALIZED : _Py_UNLOCKED;
+    uint8_t before = _Py_atomic_exchange_uint8(&o->v, after);          /* [O2] */
+    if (before & _Py_HAS_PARKED) {
+        _PyParkingLot_UnparkAll(&o->v);
+    }
+    return res;
+}
+
+int
+_PyOnceFlag_CallOnceSlow(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
+{
+    uint8_t v = _Py_atomic_load_uint8(&flag->v);                       /* [O1] */
+    while (v != _Py_ONCE_INITIALIZED) {
+        if (v == _Py_UNLOCKED) {
+            if (_Py_atomic_compare_exchange_uint8(&flag->v, &v, _Py_LOCKED)) {
+                return unlock_once(flag, fn(arg));                     /* [O3] */
+            }
+            continue;                       /* not first after all; v is new */
+        }
+        assert(v & _Py_LOCKED);
+        if (!(v & _Py_HAS_PARKED)) {
+            uint8_t marked = v | _Py_HAS_PARKED;
+            if (!_Py_atomic_compare_exchange_uint8(&flag->v, &v, marked)) {
+                continue;
+            }
+            v = marked;
+        }
+        _PyParkingLot_Park(&flag->v, &v, sizeof(v), -1, NULL, /*detach=*/1);
+        v = _Py_atomic_load_uint8(&flag->v);                               /* [O1] */
+    }
+    return 0;
+}
+
+#include "host/pythread.h"
+
+static int
+recursive_mutex_is_owned_by(_PyRecursiveMutex *m, PyThread_ident_t tid)
+{
+    return _Py_atomic_load_ullong_relaxed(&m->thread) == tid;          /* [R1] */
+}
+
+int
+_PyRecursiveMutex_IsLockedByCurrentThread(_PyRecursiveMutex *m)
+{
+    return recursive_mutex_is_owned_by(m, PyThread_get_thread_ident_ex());
+}
+
+void
+_PyRecursiveMutex_Lock(_PyRecursiveMutex *m)
+{
+    PyThread_ident_t thread = PyThread_get_thread_ident_ex();
+    if (recursive_mutex_is_owned_by(m, thread)) {
+        m->level++;
+        return;
+    }
+    PyMutex_Lock(&m->mutex);
+    _Py_atomic_store_ullong_relaxed(&m->thread, thread);               /* [R2] */
+    assert(m->level == 0);
+}
+
+PyLockStatus
+_PyRecursiveMutex_LockTimed(_PyRecursiveMutex *m, PyTime_t timeout,
+                            _PyLockFlags flags)
+{
+    PyThread_ident_t thread = PyThread_get_thread_ident_ex();
+    if (recursive_mutex_is_owned_by(m, thread)) {
+        m->level++;
+        return PY_LOCK_ACQUIRED;
+    }
+    PyLockStatus status = _PyMutex_LockTimed(&m->mutex, timeout, flags);
+    if (status == PY_LOCK_ACQUIRED) {
+        _Py_atomic_store_ullong_relaxed(&m->thread, thread);           /* [R2] */
+        assert(m->level == 0);
+    }
+    return status;
+}
+
+void
+_PyRecursiveMutex_Unlock(_PyRecursiveMutex *m)
+{
+    if (_PyRecursiveMutex_TryUnlock(m) < 0) {
+        Py_FatalError("unlocking a recursive mutex that is not owned by the"
+                      " current thread");
+    }
+}
+
+int
+_PyRecursiveMutex_TryUnlock(_PyRecursiveMutex *m)
+{
+    if (!_PyRecursiveMutex_IsLockedByCurrentThread(m)) {
+        return -1;
+    }
+    if (m->level > 0) {
+        m->level--;
+        return 0;
+    }
+    _Py_atomic_store_ullong_relaxed(&m->thread, 0);                    /* [R3] */
+    PyMutex_Unlock(&m->mutex);
+    return 0;
+}
+
+void
+_PyRecursiveMutex_at_fork_reinit(_PyRecursiveMutex *m, int owned)
+{
+    if (!owned) {
+        memset(m, 0, sizeof(*m));
+        return;
+    }
+    /* Held by us as often as before; whoever waited stayed in the parent. */
+    m->mutex._bits = _Py_LOCKED;
+    _Py_atomic_store_ullong_relaxed(&m->thread, PyThread_get_thread_ident_ex());
+}
+
+#define _Py_WRITE_LOCKED 1
+#define _PyRWMutex_READER_SHIFT 2
+#define _Py_RWMUTEX_ONE_READER ((uintptr_t)4)
+#define _Py_RWMUTEX_MAX_READERS (UINTPTR_MAX >> _PyRWMutex_READER_SHIFT)
+
+_Static_assert(_Py_RWMUTEX_ONE_READER >> _PyRWMutex_READER_SHIFT == 1,
+               "readers are counted above the two bits");
+
+/* Park, once the word says that somebody does. Returns the word as it is when
+ * there is reason to look again. */
+static uintptr_t
+rwmutex_set_parked_and_wait(_PyRWMutex *rwmutex, uintptr_t bits)
+{
+    uintptr_t parked = bits | _Py_HAS_PARKED;
+    if (bits != parked
+        && !_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits, parked)) {
+        return bits;
+    }
+    _PyParkingLot_Park(&rwmutex->bits, &parked, sizeof(parked), -1, NULL, /*detach=*/1);
+    return _Py_atomic_load_uintptr_relaxed(&rwmutex->bits);            /* [W1] */
+}
+
+static uintptr_t
+rwmutex_reader_count(uintptr_t bits)
+{
+    return bits >> _PyRWMutex_READER_SHIFT;
+}
+
+void
+_PyRWMutex_RLock(_PyRWMutex *rwmutex)
+{
+    uintptr_t bits = _Py_atomic_load_uintptr_relaxed(&rwmutex->bits);  /* [W1] */
+    for (;;) {
+        if (bits & (_Py_WRITE_LOCKED | _Py_HAS_PARKED)) {
+            /* A writer has it, or a writer waits and shall not starve. */
+            bits = rwmutex_set_parked_and_wait(rwmutex, bits);
+            continue;
+        }
+        assert(rwmutex_reader_count(bits) < _Py_RWMUTEX_MAX_READERS);
+        if (_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits,
+                                                bits + _Py_RWMUTEX_ONE_READER)) {
+            return;                                                    /* [W2] */
+        }
+    }
+}
+
+void
+_PyRWMutex_RUnlock(_PyRWMutex *rwmutex)
+{
+    uintptr_t bits = _Py_atomic_add_uintptr(&rwmutex->bits,
+                                            -_Py_RWMUTEX_ONE_READER);  /* [W3] */
+    assert(rwmutex_reader_count(bits) > 0 && "lock was not read-locked");
+    bits -= _Py_RWMUTEX_ONE_READER;
+    if (rwmutex_reader_count(bits) == 0 && (bits & _Py_HAS_PARKED)) {
+        _PyParkingLot_UnparkAll(&rwmutex->bits);
+    }
+}
+
+void
+_PyRWMutex_Lock(_PyRWMutex *rwmutex)
+{
+    uintptr_t bits = _Py_atomic_load_uintptr_relaxed(&rwmutex->bits);  /* [W1] */
+    for (;;) {
+        if (bits & ~(uintptr_t)_Py_HAS_PARKED) {
+            bits = rwmutex_set_parked_and_wait(rwmutex, bits);
+        }
+        else if (_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits,
+                                                     bits | _Py_WRITE_LOCKED)) {
+            return;             /* from 0 to 1, or from 2 to 3 */      /* [W2] */
+        }
+    }
+}
+
+void
+_PyRWMutex_Unlock(_PyRWMutex *rwmutex)
+{
+    uintptr_t bits = _Py_atomic_exchange_uintptr(&rwmutex->bits, 0);   /* [W3] */
+    assert((bits & _Py_WRITE_LOCKED) && "lock was not write-locked");
+    assert(rwmutex_reader_count(bits) == 0 && "lock was read-locked");
+    if (bits & _Py_HAS_PARKED) {
+        _PyParkingLot_UnparkAll(&rwmutex->bits);
+    }
+}
+
+#define SEQLOCK_IS_UPDATING(sequence) ((sequence) & 0x01)
+
+void
+_PySeqLock_LockWrite(_PySeqLock *seqlock)
+{
+    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence); /* [S1] */
+    for (;;) {
+        if (SEQLOCK_IS_UPDATING(prev)) {
+            _Py_yield();
+            prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);
+        }
+        else if (_Py_atomic_compare_exchange_uint32(&seqlock->sequence, &prev,
+                                                    prev + 1)) {
+            _Py_atomic_fence_release();                                 /* [S2] */
+            return;
+        }
+        else {
+            _Py_yield();
+        }
+    }
+}
+
+void
+_PySeqLock_AbandonWrite(_PySeqLock *seqlock)
+{
+    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);
+    assert(SEQLOCK_IS_UPDATING(prev));
+    _Py_atomic_store_uint32(&seqlock->sequence, prev - 1);             /* [S3] */
+}
+
+void
+_PySeqLock_UnlockWrite(_PySeqLock *seqlock)
+{
+    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);
+    assert(SEQLOCK_IS_UPDATING(prev));
+    _Py_atomic_store_uint32(&seqlock->sequence, prev + 1);             /* [S3] */
+}
+
+uint32_t
+_PySeqLock_BeginRead(_PySeqLock *seqlock)
+{
+    uint32_t sequence = _Py_atomic_load_uint32_acquire(&seqlock->sequence); /* [S4] */
+    while (SEQLOCK_IS_UPDATING(sequence)) {
+        _Py_yield();
+        sequence = _Py_atomic_load_uint32_acquire(&seqlock->sequence);  /* [S4] */
+    }
+    return sequence;
+}
+
+int
+_PySeqLock_EndRead(_PySeqLock *seqlock, uint32_t previous)
+{
+    _Py_atomic_fence_acquire();     /* gh-121368 */                     /* [S5] */
+    if (_Py_atomic_load_uint32_relaxed(&seqlock->sequence) == previous) { /* [S6] */
+        return 1;
+    }
+    _Py_yield();
+    return 0;
+}
+
+int
+_PySeqLock_AfterFork(_PySeqLock *seqlock)
+{
+    if (SEQLOCK_IS_UPDATING(seqlock->sequence)) {
+        seqlock->sequence = 0;
+        return 1;
+    }
+    return 0;
+}
+
 #undef PyMutex_Lock
 void
 PyMutex_Lock(PyMutex *m)
