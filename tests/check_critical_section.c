@@ -297,11 +297,11 @@ START_TEST(test_claim_11_6_nothing_is_let_go_that_is_not_held)
     ck_assert_uint_eq(m._bits, 0);
     ck_assert_uint_eq(top(), (uintptr_t)&half | 2 | 1);
     ck_assert_uint_eq(half._cs_base._cs_prev, (uintptr_t)&nothing | 1);
-    _PyCriticalSection_SuspendAll(tstate);          /* again: finds it done */
+    _PyCriticalSection_SuspendAll(tstate);              /* again: finds it done */
     _PyCriticalSection_Resume(tstate);
     ck_assert_uint_eq(m._bits, 1);
     ck_assert_ptr_null(half._cs_mutex2);
-    PyCriticalSection2_End(&half);                  /* Pop resumes `nothing` */
+    PyCriticalSection2_End(&half);                      /* Pop resumes `nothing` */
     ck_assert_uint_eq(top(), (uintptr_t)&nothing);
     *host_critical_section(tstate) = 0;
 #else
@@ -383,18 +383,18 @@ START_TEST(test_claim_11_8_sequences_and_assertions)
     ck_assert_uint_eq(top(), 0);
     Py_END_CRITICAL_SECTION_SEQUENCE_FAST();
 
-    asserted = a;                           /* _PyCriticalSection_AssertHeld */
+    asserted = a;                               /* _PyCriticalSection_AssertHeld */
     assert_in_a_pair();
     asserted = b;
     assert_in_a_pair();
     asserted = c;
-#ifdef Py_GIL_DISABLED
+    #ifdef Py_GIL_DISABLED
     dies_saying(assert_in_a_pair, NOT_HELD);
     dies_saying(assert_outside, NOT_HELD);
-#else
+    #else
     assert_in_a_pair();
     assert_outside();
-#endif
+    #endif
     host_thread_leave();
 }
 END_TEST

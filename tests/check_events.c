@@ -417,7 +417,8 @@ static int
 child_of_the_owner(void)
 {
     _PyRecursiveMutex_at_fork_reinit(&shared, 1);
-    int ok = shared.mutex._bits == 1 && shared.level == 2 && _PyRecursiveMutex_IsLockedByCurrentThread(&shared);
+    int ok = _PyRecursiveMutex_IsLockedByCurrentThread(&shared);
+    ok &= shared.mutex._bits == 1 && shared.level == 2;
     _PyParkingLot_AfterFork();
     for (int i = 0; i < 3; i++) {
         ok &= _PyRecursiveMutex_TryUnlock(&shared) == 0;

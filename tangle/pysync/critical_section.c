@@ -71,6 +71,7 @@ _PyCriticalSection2_BeginSlow(PyCriticalSection2 *c, PyMutex *m1, PyMutex *m2,
         PyMutex_Lock(m1);
     }
     PyMutex_Lock(m2);
+    /* From here on SuspendAll finds them; not before both are had. */
     c->_cs_base._cs_mutex = m1;
     c->_cs_mutex2 = m2;
 #else
@@ -88,9 +89,9 @@ _PyCriticalSection_SuspendAll(PyThreadState *tstate)
         if (c->_cs_mutex) {         /* else it is just being begun, or resumed */
             PyMutex_Unlock(c->_cs_mutex);
             if (*tagptr & _Py_CRITICAL_SECTION_TWO_MUTEXES) {
-                PyCriticalSection2 *c2 = (PyCriticalSection2 *)c;
-                if (c2->_cs_mutex2) {
-                    PyMutex_Unlock(c2->_cs_mutex2);
+                PyCriticalSection2 *pair = (PyCriticalSection2 *)c;
+                if (pair->_cs_mutex2) {
+                    PyMutex_Unlock(pair->_cs_mutex2);
                 }
             }
         }
@@ -110,23 +111,23 @@ _PyCriticalSection_Resume(PyThreadState *tstate)
     uintptr_t p = *top;
     PyCriticalSection *c = untag_critical_section(p);
     assert(!_PyCriticalSection_IsActive(p));
-    PyMutex *m1 = c->_cs_mutex, *m2 = NULL;
-    PyCriticalSection2 *c2 = NULL;
+    PyMutex *first = c->_cs_mutex, *second = NULL;
+    PyCriticalSection2 *pair = NULL;
     c->_cs_mutex = NULL;
     if (p & _Py_CRITICAL_SECTION_TWO_MUTEXES) {
-        c2 = (PyCriticalSection2 *)c;
-        m2 = c2->_cs_mutex2;
-        c2->_cs_mutex2 = NULL;
+        pair = (PyCriticalSection2 *)c;
+        second = pair->_cs_mutex2;
+        pair->_cs_mutex2 = NULL;
     }
-    if (m1) {
-        PyMutex_Lock(m1);
+    if (first) {
+        PyMutex_Lock(first);
     }
-    if (m2) {
-        PyMutex_Lock(m2);
+    if (second) {
+        PyMutex_Lock(second);
     }
-    c->_cs_mutex = m1;
-    if (m2) {
-        c2->_cs_mutex2 = m2;
+    c->_cs_mutex = first;
+    if (second) {
+        pair->_cs_mutex2 = second;
     }
     *top &= ~(uintptr_t)_Py_CRITICAL_SECTION_INACTIVE;
 #else

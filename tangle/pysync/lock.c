@@ -292,13 +292,13 @@ _PyRecursiveMutex_IsLockedByCurrentThread(_PyRecursiveMutex *m)
 void
 _PyRecursiveMutex_Lock(_PyRecursiveMutex *m)
 {
-    PyThread_ident_t thread = PyThread_get_thread_ident_ex();
-    if (recursive_mutex_is_owned_by(m, thread)) {
+    PyThread_ident_t me = PyThread_get_thread_ident_ex();
+    if (recursive_mutex_is_owned_by(m, me)) {
         m->level++;
         return;
     }
     PyMutex_Lock(&m->mutex);
-    _Py_atomic_store_ullong_relaxed(&m->thread, thread);               /* [R2] */
+    _Py_atomic_store_ullong_relaxed(&m->thread, me);                   /* [R2] */
     assert(m->level == 0);
 }
 
@@ -306,14 +306,14 @@ PyLockStatus
 _PyRecursiveMutex_LockTimed(_PyRecursiveMutex *m, PyTime_t timeout,
                             _PyLockFlags flags)
 {
-    PyThread_ident_t thread = PyThread_get_thread_ident_ex();
-    if (recursive_mutex_is_owned_by(m, thread)) {
+    PyThread_ident_t me = PyThread_get_thread_ident_ex();
+    if (recursive_mutex_is_owned_by(m, me)) {
         m->level++;
         return PY_LOCK_ACQUIRED;
     }
     PyLockStatus status = _PyMutex_LockTimed(&m->mutex, timeout, flags);
     if (status == PY_LOCK_ACQUIRED) {
-        _Py_atomic_store_ullong_relaxed(&m->thread, thread);           /* [R2] */
+        _Py_atomic_store_ullong_relaxed(&m->thread, me);               /* [R2] */
         assert(m->level == 0);
     }
     return status;
@@ -502,11 +502,11 @@ _PySeqLock_EndRead(_PySeqLock *seqlock, uint32_t previous)
 int
 _PySeqLock_AfterFork(_PySeqLock *seqlock)
 {
-    if (SEQLOCK_IS_UPDATING(seqlock->sequence)) {
-        seqlock->sequence = 0;
-        return 1;
+    int left_behind = SEQLOCK_IS_UPDATING(seqlock->sequence);
+    if (left_behind) {
+        seqlock->sequence = 0;      /* or the next reader waits for a ghost */
     }
-    return 0;
+    return left_behind;
 }
 
 #undef PyMutex_Lock

@@ -49,15 +49,15 @@ extern "C" {
 #ifdef Py_GIL_DISABLED
 #  define Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(original) \
     { \
-        PyObject *_orig_seq = (PyObject *)(original); \
-        const int _should_lock_cs = Py_TYPE(_orig_seq) == &PyList_Type; \
-        PyCriticalSection _cs; \
-        if (_should_lock_cs) { \
-            _PyCriticalSection_Begin(&_cs, _orig_seq); \
+        PyObject *_py_seq = (PyObject *)(original); \
+        const int _py_is_list = Py_TYPE(_py_seq) == &PyList_Type; \
+        PyCriticalSection _py_cs; \
+        if (_py_is_list) { \
+            _PyCriticalSection_Begin(&_py_cs, _py_seq); \
         }
 #  define Py_END_CRITICAL_SECTION_SEQUENCE_FAST() \
-        if (_should_lock_cs) { \
-            PyCriticalSection_End(&_cs); \
+        if (_py_is_list) { \
+            PyCriticalSection_End(&_py_cs); \
         } \
     }
 #else
@@ -80,12 +80,14 @@ PyAPI_FUNC(void) _PyCriticalSection2_BeginSlow(PyCriticalSection2 *c, PyMutex *m
 PyAPI_FUNC(void) _PyCriticalSection_SuspendAll(PyThreadState *tstate);
 
 #ifdef Py_GIL_DISABLED
+/* Does the tag point at a section that has not been suspended? */
 static inline int
 _PyCriticalSection_IsActive(uintptr_t tag)
 {
-    return tag != 0 && (tag & _Py_CRITICAL_SECTION_INACTIVE) == 0;
+    return tag != 0 && !(tag & _Py_CRITICAL_SECTION_INACTIVE);
 }
 
+/* Lock m and push c; the slow way when m is not to be had at once. */
 static inline void
 _PyCriticalSection_BeginMutex(PyCriticalSection *c, PyMutex *m)
 {
@@ -100,6 +102,7 @@ _PyCriticalSection_BeginMutex(PyCriticalSection *c, PyMutex *m)
 }
 #define PyCriticalSection_BeginMutex _PyCriticalSection_BeginMutex
 
+/* The same for the mutex in the object's header. */
 static inline void
 _PyCriticalSection_Begin(PyCriticalSection *c, PyObject *op)
 {
@@ -119,6 +122,7 @@ _PyCriticalSection_Pop(PyCriticalSection *c)
     }
 }
 
+/* Unlock, then pop: what is outside is resumed with nothing in hand. */
 static inline void
 _PyCriticalSection_End(PyCriticalSection *c)
 {
@@ -130,6 +134,7 @@ _PyCriticalSection_End(PyCriticalSection *c)
 }
 #define PyCriticalSection_End _PyCriticalSection_End
 
+/* Begin with two mutexes, in whatever order they are given. */
 static inline void
 _PyCriticalSection2_BeginMutex(PyCriticalSection2 *c, PyMutex *m1, PyMutex *m2)
 {
@@ -166,6 +171,7 @@ _PyCriticalSection2_Begin(PyCriticalSection2 *c, PyObject *a, PyObject *b)
 }
 #define PyCriticalSection2_Begin _PyCriticalSection2_Begin
 
+/* End a section with two mutexes, or with two that were one. */
 static inline void
 _PyCriticalSection2_End(PyCriticalSection2 *c)
 {
@@ -175,11 +181,13 @@ _PyCriticalSection2_End(PyCriticalSection2 *c)
     if (c->_cs_mutex2) {
         PyMutex_Unlock(c->_cs_mutex2);
     }
+    /* The base last: what is outside is resumed with nothing in hand. */
     PyMutex_Unlock(c->_cs_base._cs_mutex);
     _PyCriticalSection_Pop(&c->_cs_base);
 }
 #define PyCriticalSection2_End _PyCriticalSection2_End
 
+/* Fatal, in a debug build, unless the innermost section holds the mutex. */
 static inline void
 _PyCriticalSection_AssertHeld(PyMutex *mutex)
 {
