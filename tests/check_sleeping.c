@@ -325,11 +325,13 @@ START_TEST(test_claim_6_14_never_two_inside)
     struct fellow f[64];
     long counter = 0, broken = 0;
     on_signal(SIGUSR1, see_signal);
+    _PyRawMutex_Lock(&raw.m);               /* so that they begin as a chain */
     for (int i = 0; i < n; i++) {
         f[i] = (struct fellow){
             .body = count_under_raw, .arg = &counter, .number = 256000 / n};
         start(&f[i]);
     }
+    _PyRawMutex_Unlock(&raw.m);
     for (int i = 0; i < n; i++) {
         while (!at(&f[i], 1)) {
             pthread_kill(f[i].thread, SIGUSR1);
