@@ -275,6 +275,29 @@ START_TEST(test_claim_7_10_no_wakeup_is_lost)
 }
 END_TEST
 static void
+park_behind_the_lock(struct fellow *me)
+{
+    static const uint8_t zero;
+    me->answer = own_ParkingLot_Park(&place[0], &zero, 1, 1000 * MS, NULL, 0);
+}
+
+static void
+change_when_someone_waits(void *arg, void *Py_UNUSED(park_arg), int Py_UNUSED(more))
+{
+    start(arg);
+    UNTIL(_Py_atomic_load_uintptr(&bucket_of(&place[0])->mutex.v) != _Py_LOCKED);
+    _Py_atomic_store_uint8(&place[0], 1);
+}
+
+START_TEST(test_claim_7_10_a_change_on_the_way_is_seen)
+{
+    struct fellow f = {.body = park_behind_the_lock};
+    own_ParkingLot_Unpark(&place[257], change_when_someone_waits, &f);
+    finish(&f);
+    ck_assert_int_eq(f.answer, Py_PARK_AGAIN);
+}
+END_TEST
+static void
 choose_slowly(void *arg, void *park_arg, int has_more_waiters)
 {
     struct fellow *chosen = arg;
@@ -322,6 +345,13 @@ START_TEST(test_claim_7_12_a_timeout_leaves_the_queue)
         _PyParkingLot_Unpark(&place[0], tell, NULL);
         ck_assert_ptr_eq(told.park_arg, NULL);
     }
+    struct fellow f;
+    struct stay stay;
+    park(&f, &stay, 257);
+    _PyParkingLot_Unpark(&place[257], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay);
+    ck_assert_int_eq(told.has_more, 0);
+    finish(&f);
 }
 END_TEST
 static void
@@ -510,6 +540,7 @@ main(void)
     tcase_add_test(tc, test_claim_7_8_the_function_comes_before_the_waking);
     tcase_add_test(tc, test_claim_7_9_all_means_all_of_this_address);
     tcase_add_test(tc, test_claim_7_10_no_wakeup_is_lost);
+    tcase_add_test(tc, test_claim_7_10_a_change_on_the_way_is_seen);
     tcase_add_test(tc, test_claim_7_11_who_is_chosen_has_been_woken);
     tcase_add_test(tc, test_claim_7_12_a_timeout_leaves_the_queue);
     tcase_add_test(tc, test_claim_7_14_it_lets_go_and_comes_back);

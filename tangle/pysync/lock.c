@@ -134,7 +134,7 @@ _PyMutex_TryUnlock(PyMutex *m)
             _PyParkingLot_Unpark(&m->_bits, mutex_unpark, m);
             return 0;
         }
-        if (_Py_atomic_compare_exchange_uint8(&m->_bits, &v, _Py_UNLOCKED)) {
+        if (_Py_atomic_compare_exchange_uint8(&m->_bits, &v, _Py_UNLOCKED)) { /* [M2] */
             return 0;
         }
     }
