@@ -519,6 +519,38 @@ START_TEST(test_claim_11_11_any_order_comes_to_an_end)
     ck_assert_int_eq(hits[1], 2 * 8 * 200);
 }
 END_TEST
+static int rounds[2], over[2];
+
+static void
+meet(int number, int round)
+{
+    PyObject *mine = number ? a : b, *other = number ? b : a;
+    (void)mine;
+    Py_BEGIN_CRITICAL_SECTION(mine);
+    _Py_atomic_store_int(&rounds[number], round);
+    UNTIL(!FREE || _Py_atomic_load_int(&rounds[!number]) >= round);
+    nest_in(other, other);
+    Py_END_CRITICAL_SECTION();
+    _Py_atomic_store_int(&over[number], round);
+    UNTIL(!FREE || _Py_atomic_load_int(&over[!number]) >= round);
+}
+
+static void
+meet_often(int number)
+{
+    host_thread_enter();
+    for (int round = 1; round <= 3000; round++) {
+        meet(number, round);
+    }
+    host_thread_leave();
+}
+START_TEST(test_claim_11_11_two_that_meet_come_to_an_end)
+{
+    crew_start(2, meet_often);
+    crew_join(2);
+    ck_assert_int_eq(hits[0] + hits[1], 2 * 3000);
+}
+END_TEST
 static long left, right, not_alone;
 static int share;
 
@@ -556,6 +588,31 @@ START_TEST(test_claim_11_12_pairs_in_opposite_order)
     ck_assert_int_eq(not_alone, 0);
     ck_assert_int_eq(left, 2L * share * crews[_i]);
     ck_assert_int_eq(right, left);
+}
+END_TEST
+static void
+begin_one_pair(int number)
+{
+    (void)number;
+    host_thread_enter();
+    begin_a_pair(b, a, 0);
+    host_thread_leave();
+}
+
+START_TEST(test_claim_11_12_the_lower_address_first)
+{
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION(_i ? b : a);
+    crew_put(0, begin_one_pair, 0);
+#ifdef Py_GIL_DISABLED
+    PyObject *wanted = _i ? b : a;
+    UNTIL(_Py_atomic_load_uint8(&wanted->ob_mutex._bits) == 3);
+    ck_assert_int_eq(locked(_i ? a : b), _i);
+#endif
+    Py_END_CRITICAL_SECTION();
+    host_thread_leave();
+    crew_join(1);
+    ck_assert_int_eq(left, 2);
 }
 END_TEST
 static void
@@ -661,7 +718,9 @@ critical_section_suite(void)
     tcase_add_test(tc, test_claim_11_9_who_waits_lets_go);
     tcase_add_loop_test(tc, test_claim_11_10_attaching_waits_for_the_lock, 0, 2);
     tcase_add_test(tc, test_claim_11_11_any_order_comes_to_an_end);
+    tcase_add_test(tc, test_claim_11_11_two_that_meet_come_to_an_end);
     tcase_add_loop_test(tc, test_claim_11_12_pairs_in_opposite_order, 0, 3);
+    tcase_add_loop_test(tc, test_claim_11_12_the_lower_address_first, 0, 2);
     tcase_add_loop_test(tc, test_claim_11_13_a_million_sections, 0, 3);
     tcase_add_test(tc, test_claim_11_14_the_stopped_world_does_without);
     return suite;

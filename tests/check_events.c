@@ -460,6 +460,11 @@ START_TEST(test_claim_9_13_after_a_fork)
     UNTIL(_Py_atomic_load_uint8(&shared.mutex._bits) == 3);
     ck_assert(content_in_a_child(child_of_the_owner));
     ck_assert_uint_eq(shared.level, 2);     /* the parent's is untouched */
+    _PyRecursiveMutex copy = shared, zeros = {0};
+    _PyRecursiveMutex_at_fork_reinit(&copy, 1);     /* once more, here: for gcov */
+    ck_assert_uint_eq(copy.mutex._bits + copy.level, 1 + 2);
+    _PyRecursiveMutex_at_fork_reinit(&copy, 0);
+    ck_assert_int_eq(memcmp(&copy, &zeros, sizeof zeros), 0);
     ck_assert(content_in_a_child(child_of_a_stranger));
     for (int i = 0; i < 3; i++) {
         _PyRecursiveMutex_Unlock(&shared);
