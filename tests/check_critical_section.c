@@ -7,6 +7,9 @@
 
 #include "pysync/critical_section.h"
 
+/* Further down the same names mean the inline ones:
+ *   _PyCriticalSection_Begin, _PyCriticalSection_BeginMutex, _PyCriticalSection_End,
+ *   _PyCriticalSection2_Begin, _PyCriticalSection2_BeginMutex, _PyCriticalSection2_End */
 static void (*const exported_cs_Begin)(PyCriticalSection *, PyObject *) =
     PyCriticalSection_Begin;
 static void (*const exported_cs_BeginMutex)(PyCriticalSection *, PyMutex *) =
@@ -251,7 +254,7 @@ let_go_in_three(PyObject *third)
     Py_BEGIN_CRITICAL_SECTION(third);
     uintptr_t before = top();
     PyThreadState *tstate = PyEval_SaveThread();    /* _PyCriticalSection_SuspendAll */
-    ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0);
+    ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0); /* untag_critical_section */
     ck_assert_uint_eq(*host_critical_section(tstate) & 1, FREE);
     PyEval_RestoreThread(tstate);                   /* _PyCriticalSection_Resume */
     ck_assert_uint_eq(top(), before);
@@ -301,8 +304,8 @@ START_TEST(test_claim_11_6_nothing_is_let_go_that_is_not_held)
     _PyCriticalSection_Resume(tstate);
     ck_assert_uint_eq(m._bits, 1);
     ck_assert_ptr_null(half._cs_mutex2);
-    PyCriticalSection2_End(&half);                      /* Pop resumes `nothing` */
-    ck_assert_uint_eq(top(), (uintptr_t)&nothing);
+    PyCriticalSection2_End(&half);                      /* _PyCriticalSection_Pop */
+    ck_assert_uint_eq(top(), (uintptr_t)&nothing);      /* resumed */
     *host_critical_section(tstate) = 0;
 #else
     _PyCriticalSection_SuspendAll(tstate);

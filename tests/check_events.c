@@ -316,6 +316,7 @@ START_TEST(test_claim_9_9_after_a_failure_a_waiter_tries)
     ck_assert_uint_eq(shared_flag.v, 4);
 }
 END_TEST
+/* recursive_mutex_is_owned_by answers for us, and for nobody else. */
 static void
 expect_recursive(_PyRecursiveMutex *m, int bits, int mine, size_t level)
 {
@@ -460,7 +461,7 @@ START_TEST(test_claim_9_13_after_a_fork)
     UNTIL(_Py_atomic_load_uint8(&shared.mutex._bits) == 3);
     ck_assert(content_in_a_child(child_of_the_owner));
     ck_assert_uint_eq(shared.level, 2);     /* the parent's is untouched */
-    _PyRecursiveMutex copy = shared, zeros = {0};
+    _PyRecursiveMutex copy = {{3}, 0, 2}, zeros = {0};
     _PyRecursiveMutex_at_fork_reinit(&copy, 1);     /* once more, here: for gcov */
     ck_assert_uint_eq(copy.mutex._bits + copy.level, 1 + 2);
     _PyRecursiveMutex_at_fork_reinit(&copy, 0);

@@ -61,7 +61,7 @@ _PyCriticalSection2_BeginSlow(PyCriticalSection2 *c, PyMutex *m1, PyMutex *m2,
     c->_cs_mutex2 = NULL;
     if (host_world_is_stopped(tstate)) {
         if (is_m1_locked) {
-            PyMutex_Unlock(m1);         /* CPython 3.14 forgets it: locked for ever */
+            PyMutex_Unlock(m1);         /* CPython forgets it: locked for ever */
         }
         return;
     }
