@@ -63,9 +63,9 @@ START_TEST(test_claim_8_1_an_uncontended_mutex)
 {
     ck_assert_uint_eq(sizeof(m), 1);
     for (int i = 0; i < 3; i++) {
-        PyMutex_Lock(&m);
+        PyMutex_Lock(&m);                   /* that is, _PyMutex_Lock */
         ck_assert_uint_eq(m._bits, _Py_LOCKED);
-        PyMutex_Unlock(&m);
+        PyMutex_Unlock(&m);                 /* _PyMutex_Unlock */
         ck_assert_uint_eq(m._bits, _Py_UNLOCKED);
     }
     PyMutex_LockFlags(&m, _Py_LOCK_DONT_DETACH);
@@ -78,7 +78,7 @@ START_TEST(test_claim_8_2_the_four_states)
 {
     for (uint8_t bits = 0; bits < 4; bits++) {
         m._bits = bits;
-        ck_assert_int_eq(PyMutex_IsLocked(&m), bits & 1);
+        ck_assert_int_eq(PyMutex_IsLocked(&m), bits & 1);   /* _PyMutex_IsLocked */
         ck_assert_int_eq(PyMutex_LockFast(&m), bits == 0);
         ck_assert_uint_eq(m._bits, bits == 0 ? 1 : bits);
 
@@ -183,7 +183,7 @@ START_TEST(test_claim_8_8_the_waiters_time_decides)     /* mutex_unpark */
         await_sleep(&f[i]);
     }
     for (int i = 0; i < 4; i++) {
-        m._bits |= _Py_LOCKED;
+        _Py_atomic_or_uint8(&m._bits, _Py_LOCKED);
         PyMutex_Unlock(&m);
         ck_assert_uint_eq(m._bits, byte_after[i]);
         finish(&f[i]);
@@ -347,23 +347,31 @@ START_TEST(test_claim_8_14_a_waiter_lets_go)
     let_go(&f);
 }
 END_TEST
+static pthread_t main_thread;
+
+static void
+hold_for_100_signals(struct fellow *me)
+{
+    PyMutex_Lock(&m);
+    reach(me, 1);
+    pester(main_thread, 100);
+    PyMutex_Unlock(&m);
+}
+
 START_TEST(test_claim_8_15_signals_pass)
 {
-    struct fellow f;
+    struct fellow f = {.body = hold_for_100_signals};
     on_signal(SIGUSR1, see_signal);
+    main_thread = pthread_self();           /* the one that makes pending calls */
     ck_assert_int_eq(Py_AddPendingCall(fail_at_third, NULL), 0);
-    PyMutex_Lock(&m);
-    wait_for_m(&f, _PY_LOCK_DETACH);
-    pester(f.thread, 100);
-    ck_assert(!at(&f, 2));
-    PyMutex_Unlock(&m);
-    let_go(&f);
-    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+    start(&f);
+    UNTIL(at(&f, 1));
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, -1, _PY_LOCK_DETACH), PY_LOCK_ACQUIRED);
+    ck_assert_int_ge(_Py_atomic_load_int(&signals_seen), 100);
+    finish(&f);
     ck_assert_int_eq(calls_made, 0);
 }
 END_TEST
-static pthread_t main_thread;
-
 static void
 hold_and_pester(struct fellow *me)
 {
@@ -418,6 +426,22 @@ START_TEST(test_claim_8_17_interruptions_do_not_start_the_time_anew)
 }
 END_TEST
 static void
+take_long(int Py_UNUSED(signum))
+{
+    let_pass(40 * MS);
+}
+
+START_TEST(test_claim_8_17_nothing_left_is_not_for_ever)
+{
+    struct itimerval once = {{0, 0}, {0, 5000}};
+    on_signal(SIGALRM, take_long);
+    PyMutex_Lock(&m);
+    setitimer(ITIMER_REAL, &once, NULL);
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 20 * MS, _PY_LOCK_HANDLE_SIGNALS),
+                     PY_LOCK_FAILURE);
+}
+END_TEST
+static void
 doom_by_unlock(void)
 {
     PyMutex_Unlock(&m);
@@ -468,9 +492,9 @@ acquire_somehow(int way)
 {
     switch (way % 16) {
     case 3: return PyMutex_LockFast(&m);
+    case 5: PyMutex_LockFlags(&m, _PY_LOCK_DETACH); return 1;
     case 7: return _PyMutex_LockTimed(&m, 0, 0) == PY_LOCK_ACQUIRED;
-    case 11:
-    case 13: return _PyMutex_LockTimed(&m, 1000 * way, _PY_LOCK_DETACH)
+    case 11: return _PyMutex_LockTimed(&m, way % 1000 * 1000, _PY_LOCK_DETACH)
                     == PY_LOCK_ACQUIRED;
     default: PyMutex_Lock(&m); return 1;
     }
@@ -485,7 +509,7 @@ crowd_in(struct fellow *me)
             me->answer += inside++ != 0;
             counter++;
             inside--;
-            PyMutex_Unlock(&m);
+            me->answer += _PyMutex_TryUnlock(&m) != 0;
             done++;
         }
     }
@@ -592,6 +616,7 @@ main(void)
     tcase_add_test(tc, test_claim_8_15_signals_pass);
     tcase_add_loop_test(tc, test_claim_8_16_a_failing_call_ends_the_wait, 0, 2);
     tcase_add_test(tc, test_claim_8_17_interruptions_do_not_start_the_time_anew);
+    tcase_add_test(tc, test_claim_8_17_nothing_left_is_not_for_ever);
     tcase_add_test(tc, test_claim_8_18_twins);
     tcase_add_test(tc, test_claim_8_19_unlocking_a_free_one_is_fatal);
     tcase_add_loop_test(tc, test_claim_8_20_nothing_is_lost, 0, 2);

@@ -50,7 +50,6 @@ tell(void *arg, void *park_arg, int has_more_waiters)
     told.park_arg = park_arg;
     told.has_more = has_more_waiters;
 }
-
 struct item { int number; struct llist_node node; };
 
 static int

@@ -5,7 +5,6 @@
 #include <semaphore.h>
 #include <sys/time.h>
 
-#include "pysync/pycore_lock.h"
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
 #include "support.h"
@@ -55,7 +54,7 @@ START_TEST(test_claim_6_2_a_wait_is_never_too_short)
     _PySemaphore s;
     _PySemaphore_Init(&s);
     for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-        PyTime_t before = now();
+        PyTime_t before = now();            /* sema_deadline counts from here */
         int res;
         do {
             res = _PySemaphore_Wait(&s, timeouts[i], 0);
@@ -104,7 +103,6 @@ START_TEST(test_claim_6_3_a_wakeup_publishes)
     _PySemaphore_Destroy(&mail.back);
 }
 END_TEST
-
 struct nap { _PySemaphore s; PyTime_t timeout; };
 
 static void
@@ -353,7 +351,7 @@ come_and_go(struct fellow *me)
 {
 #ifndef Py_GIL_DISABLED
     for (int i = 0; i < 20000; i++) {
-        PyEval_RestoreThread(PyEval_SaveThread());
+        PyEval_RestoreThread(PyEval_SaveThread());  /* host_gil_drop, _take */
         hall.counter++;                     /* the GIL guards it */
         me->answer++;
     }
@@ -468,7 +466,7 @@ START_TEST(test_claim_6_18_a_wait_lets_go_and_comes_back)
     struct fellow f = {.body = wake_when_attached, .arg = &s, .attach = 1};
     _PySemaphore_Init(&s);
     PyThreadState *mine = host_thread_enter();
-    start(&f);
+    start(&f);                              /* detach_if_attached, then attach: */
     ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
     ck_assert_ptr_eq(_PyThreadState_GET(), mine);
     ck_assert(host_thread_is_attached(mine));
@@ -526,6 +524,22 @@ START_TEST(test_claim_6_19_pending_calls_are_the_main_threads)
     ck_assert_int_eq(n_called, 32);
 }
 END_TEST
+static int
+add_itself(void *arg)
+{
+    n_called++;
+    return Py_AddPendingCall(add_itself, arg);
+}
+
+START_TEST(test_claim_6_19_a_round_has_an_end)
+{
+    ck_assert_int_eq(Py_AddPendingCall(add_itself, NULL), 0);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(n_called, 32);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(n_called, 64);
+}
+END_TEST
 static int added, made;
 
 static int
@@ -555,6 +569,30 @@ START_TEST(test_claim_6_20_a_handler_may_add_a_call)
     setitimer(ITIMER_REAL, &never, NULL);
     ck_assert_int_eq(Py_MakePendingCalls(), 0);
     ck_assert_int_eq(made, added + added_here);
+}
+END_TEST
+
+static void
+add_many(struct fellow *me)
+{
+    for (int i = 0; i < 200000; i++) {
+        me->answer += Py_AddPendingCall(count_call, NULL) == 0;
+    }
+    reach(me, 1);
+}
+
+START_TEST(test_claim_6_20_every_thread_may_add_a_call)
+{
+    struct fellow f[2] = {{.body = add_many}, {.body = add_many}};
+    start(&f[0]);
+    start(&f[1]);
+    while (!at(&f[0], 1) || !at(&f[1], 1)) {
+        ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    }
+    finish(&f[0]);
+    finish(&f[1]);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(made, f[0].answer + f[1].answer);
 }
 END_TEST
 
@@ -592,8 +630,8 @@ START_TEST(test_claim_6_21_a_child_starts_with_a_clean_house)
     host_thread_leave();
 
     PyOS_AfterFork_Child();                 /* and here, too, it does no harm */
-    host_thread_enter();
-    host_thread_leave();
+    host_gil_take();
+    host_gil_drop();
 }
 END_TEST
 
@@ -621,7 +659,9 @@ main(void)
     tcase_add_test(tc, test_claim_6_17_a_thread_can_be_held_back);
     tcase_add_test(tc, test_claim_6_18_a_wait_lets_go_and_comes_back);
     tcase_add_test(tc, test_claim_6_19_pending_calls_are_the_main_threads);
+    tcase_add_test(tc, test_claim_6_19_a_round_has_an_end);
     tcase_add_test(tc, test_claim_6_20_a_handler_may_add_a_call);
+    tcase_add_test(tc, test_claim_6_20_every_thread_may_add_a_call);
     tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
     return support_run(suite);
 }

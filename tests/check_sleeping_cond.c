@@ -48,7 +48,7 @@ START_TEST(test_claim_6_2_a_wait_is_never_too_short)
     _PySemaphore s;
     _PySemaphore_Init(&s);
     for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-        PyTime_t before = now();
+        PyTime_t before = now();            /* sema_deadline counts from here */
         int res;
         do {
             res = _PySemaphore_Wait(&s, timeouts[i], 0);

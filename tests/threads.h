@@ -103,7 +103,7 @@ static inline PyTime_t
 now(void)
 {
     PyTime_t t;
-    ck_assert_int_eq(PyTime_MonotonicRaw(&t), 0);
+    (void)PyTime_MonotonicRaw(&t);      /* asserts nothing: handlers call it */
     return t;
 }
 

@@ -13,30 +13,31 @@
 static pthread_mutex_t gil_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gil_cond = PTHREAD_COND_INITIALIZER;
 static int gil_locked;
+#endif
 
 void
 host_gil_take(void)
 {
+#ifndef Py_GIL_DISABLED
     pthread_mutex_lock(&gil_mutex);
     while (gil_locked) {
         pthread_cond_wait(&gil_cond, &gil_mutex);
     }
     gil_locked = 1;
     pthread_mutex_unlock(&gil_mutex);
+#endif
 }
 
 void
 host_gil_drop(void)
 {
+#ifndef Py_GIL_DISABLED
     pthread_mutex_lock(&gil_mutex);
     gil_locked = 0;
     pthread_cond_signal(&gil_cond);
     pthread_mutex_unlock(&gil_mutex);
-}
-#else
-void host_gil_take(void) { }
-void host_gil_drop(void) { }
 #endif
+}
 
 void
 PyEval_AcquireThread(PyThreadState *tstate)
@@ -54,7 +55,7 @@ PyThreadState *
 PyEval_SaveThread(void)
 {
     PyThreadState *tstate = _PyThreadState_GET();
-    _PyThreadState_Detach(tstate);
+    _PyThreadState_Detach(tstate);      /* refuses NULL */
     return tstate;
 }
 

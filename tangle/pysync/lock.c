@@ -150,7 +150,7 @@ _Static_assert(_Alignof(struct raw_mutex_entry) >= 2, "bit 0 of its address is f
 void
 _PyRawMutex_LockSlow(_PyRawMutex *m)
 {
-    struct raw_mutex_entry waiter;
+    struct raw_mutex_entry waiter;      /* others will see it: [R4] */
     _PySemaphore_Init(&waiter.sema);
 
     uintptr_t v = _Py_atomic_load_uintptr(&m->v);
@@ -178,7 +178,7 @@ _PyRawMutex_LockSlow(_PyRawMutex *m)
 void
 _PyRawMutex_UnlockSlow(_PyRawMutex *m)
 {
-    uintptr_t v = _Py_atomic_load_uintptr(&m->v);
+    uintptr_t v = _Py_atomic_load_uintptr(&m->v);                   /* [R6] */
     for (;;) {
         if ((v & _Py_LOCKED) == 0) {
             Py_FatalError("unlocking mutex that is not locked");
@@ -509,14 +509,17 @@ _PySeqLock_AfterFork(_PySeqLock *seqlock)
     return left_behind;
 }
 
+/* From here on the names mean these functions, not the inline ones. */
 #undef PyMutex_Lock
+#undef PyMutex_Unlock
+#undef PyMutex_IsLocked
+
 void
 PyMutex_Lock(PyMutex *m)
 {
     _PyMutex_LockTimed(m, -1, _PY_LOCK_DETACH);
 }
 
-#undef PyMutex_Unlock
 void
 PyMutex_Unlock(PyMutex *m)
 {
@@ -525,7 +528,6 @@ PyMutex_Unlock(PyMutex *m)
     }
 }
 
-#undef PyMutex_IsLocked
 int
 PyMutex_IsLocked(PyMutex *m)
 {

@@ -30,11 +30,11 @@ _Static_assert(sizeof(Bucket) == 32, "as in CPython");
  * is_unparking is set under the bucket's lock by whoever takes the entry out; it
  * is the promise of exactly one wake-up, until which the entry must live. */
 struct wait_entry {
-    void *park_arg;
-    uintptr_t addr;
-    _PySemaphore sema;
-    struct llist_node node;
-    bool is_unparking;
+    void *park_arg;             /* for the unparker's function */
+    uintptr_t addr;             /* what it waits for, as a number */
+    _PySemaphore sema;          /* what it sleeps on */
+    struct llist_node node;     /* in its bucket, or in UnparkAll's list */
+    bool is_unparking;          /* taken out; a wake-up will come */
 };
 
 #ifdef _Py_USE_SEMAPHORES
@@ -89,82 +89,30 @@ detach_if_attached(void)
 #  define _Py_THREAD_SANITIZER
 #endif
 
-/* The instant `timeout` nanoseconds from now, for a wait on `clock`. */
+/* The instant `timeout` nanoseconds from now. */
 static void
-sema_deadline(PyTime_t timeout, int clock, struct timespec *ts)
+sema_deadline(PyTime_t timeout, struct timespec *ts)
 {
     PyTime_t now;
-    if (clock == CLOCK_MONOTONIC) {
-        (void)PyTime_MonotonicRaw(&now);    /* a clock that fails reads 0 */
-    }
-    else {
-        clock_gettime(CLOCK_REALTIME, ts);
-        now = ts->tv_sec * (PyTime_t)SEC_TO_NS + ts->tv_nsec;
-    }
+#if defined(_Py_USE_SEMAPHORES) && defined(_Py_THREAD_SANITIZER)
+    clock_gettime(CLOCK_REALTIME, ts);
+    now = ts->tv_sec * (PyTime_t)SEC_TO_NS + ts->tv_nsec;
+#else
+    (void)PyTime_MonotonicRaw(&now);    /* a clock that fails reads 0 */
+#endif
     PyTime_t deadline = _PyTime_Add(now, timeout);
     ts->tv_sec = deadline / SEC_TO_NS;
     ts->tv_nsec = deadline % SEC_TO_NS;
 }
 
-#ifdef _Py_USE_SEMAPHORES
 void
 _PySemaphore_Init(_PySemaphore *sema)
 {
+#ifdef _Py_USE_SEMAPHORES
     if (sem_init(&sema->platform_sem, /*pshared=*/0, /*value=*/0) < 0) {
         Py_FatalError("parking_lot: sem_init failed");
     }
-}
-
-void
-_PySemaphore_Destroy(_PySemaphore *sema)
-{
-    sem_destroy(&sema->platform_sem);
-}
-
-static int
-_PySemaphore_PlatformWait(_PySemaphore *sema, PyTime_t timeout)
-{
-    int err;
-    if (timeout < 0) {
-        err = sem_wait(&sema->platform_sem);
-    }
-    else {
-        struct timespec ts;
-        #ifndef _Py_THREAD_SANITIZER
-        sema_deadline(timeout, CLOCK_MONOTONIC, &ts);
-        err = sem_clockwait(&sema->platform_sem, CLOCK_MONOTONIC, &ts);
-        #else
-        sema_deadline(timeout, CLOCK_REALTIME, &ts);
-        err = sem_timedwait(&sema->platform_sem, &ts);
-        #endif
-    }
-    if (err == 0) {
-        return Py_PARK_OK;
-    }
-    switch (errno) {
-    case EINTR:
-        return Py_PARK_INTR;
-    case ETIMEDOUT:
-        return Py_PARK_TIMEOUT;
-    default: {
-        char text[64];
-        snprintf(text, sizeof(text), "unexpected error from semaphore: %d", errno);
-        _Py_FatalErrorFunc(__func__, text);
-    }
-    }
-}
-
-void
-_PySemaphore_Wakeup(_PySemaphore *sema)
-{
-    if (sem_post(&sema->platform_sem) != 0) {
-        Py_FatalError("parking_lot: sem_post failed");
-    }
-}
 #else
-void
-_PySemaphore_Init(_PySemaphore *sema)
-{
     if (pthread_mutex_init(&sema->mutex, NULL) != 0) {
         Py_FatalError("parking_lot: pthread_mutex_init failed");
     }
@@ -172,19 +120,51 @@ _PySemaphore_Init(_PySemaphore *sema)
         Py_FatalError("parking_lot: pthread_cond_init failed");
     }
     sema->counter = 0;
+#endif
 }
 
 void
 _PySemaphore_Destroy(_PySemaphore *sema)
 {
+#ifdef _Py_USE_SEMAPHORES
+    sem_destroy(&sema->platform_sem);
+#else
     pthread_mutex_destroy(&sema->mutex);
-    pthread_cond_destroy(&sema->cond);
+    pthread_cond_destroy(&sema->cond);  /* nobody waits on either */
+#endif
 }
 
 static int
 _PySemaphore_PlatformWait(_PySemaphore *sema, PyTime_t timeout)
 {
-    int err = 0, res;
+    int err = 0;
+#ifdef _Py_USE_SEMAPHORES
+    if (timeout < 0) {
+        err = sem_wait(&sema->platform_sem);
+    }
+    else {
+        struct timespec ts;
+        sema_deadline(timeout, &ts);
+        #ifndef _Py_THREAD_SANITIZER
+        err = sem_clockwait(&sema->platform_sem, CLOCK_MONOTONIC, &ts);
+        #else
+        err = sem_timedwait(&sema->platform_sem, &ts);
+        #endif
+    }
+    if (err == 0) {
+        return Py_PARK_OK;
+    }
+    if (errno == EINTR) {
+        return Py_PARK_INTR;
+    }
+    if (errno == ETIMEDOUT) {
+        return Py_PARK_TIMEOUT;
+    }
+    char text[64];
+    snprintf(text, sizeof(text), "unexpected error from semaphore: %d", errno);
+    _Py_FatalErrorFunc(__func__, text);
+#else
+    int res;
     pthread_mutex_lock(&sema->mutex);
     if (sema->counter == 0) {
         if (timeout < 0) {
@@ -192,7 +172,7 @@ _PySemaphore_PlatformWait(_PySemaphore *sema, PyTime_t timeout)
         }
         else {
             struct timespec ts;
-            sema_deadline(timeout, CLOCK_MONOTONIC, &ts);
+            sema_deadline(timeout, &ts);
             err = pthread_cond_clockwait(&sema->cond, &sema->mutex, CLOCK_MONOTONIC, &ts);
         }
     }
@@ -205,17 +185,23 @@ _PySemaphore_PlatformWait(_PySemaphore *sema, PyTime_t timeout)
     }
     pthread_mutex_unlock(&sema->mutex);
     return res;
+#endif
 }
 
 void
 _PySemaphore_Wakeup(_PySemaphore *sema)
 {
+#ifdef _Py_USE_SEMAPHORES
+    if (sem_post(&sema->platform_sem) != 0) {
+        Py_FatalError("parking_lot: sem_post failed");
+    }
+#else
     pthread_mutex_lock(&sema->mutex);
-    sema->counter++;
+    sema->counter++;                        /* what the waiter will look at */
     pthread_cond_signal(&sema->cond);
     pthread_mutex_unlock(&sema->mutex);
-}
 #endif
+}
 
 int
 _PySemaphore_Wait(_PySemaphore *sema, PyTime_t timeout, int detach)
@@ -245,7 +231,7 @@ dequeue(Bucket *bucket, const void *address)
         if (wait->addr == (uintptr_t)address) {
             llist_remove(node);
             --bucket->num_waiters;
-            wait->is_unparking = true;
+            wait->is_unparking = true;      /* a promise */
             return wait;
         }
     }
@@ -260,7 +246,7 @@ dequeue_all(Bucket *bucket, const void *address, struct llist_node *dst)
         struct wait_entry *wait = llist_data(node, struct wait_entry, node);
         if (wait->addr == (uintptr_t)address) {
             llist_remove(node);
-            llist_insert_tail(dst, node);
+            llist_insert_tail(dst, node);   /* its links serve once more */
             --bucket->num_waiters;
             wait->is_unparking = true;
         }
@@ -271,11 +257,11 @@ dequeue_all(Bucket *bucket, const void *address, struct llist_node *dst)
 static int
 atomic_memcmp(const void *addr, const void *expected, size_t addr_size)
 {
-    switch (addr_size) {                                            /* [P1] */
+    switch (addr_size) {
     case 1: return _Py_atomic_load_uint8(addr) == *(const uint8_t *)expected;
-    case 2: return _Py_atomic_load_uint16(addr) == *(const uint16_t *)expected;
+    case 2: return _Py_atomic_load_uint16(addr) == *(const uint16_t *)expected; /* [P1] */
     case 4: return _Py_atomic_load_uint32(addr) == *(const uint32_t *)expected;
-    case 8: return _Py_atomic_load_uint64(addr) == *(const uint64_t *)expected;
+    case 8: return _Py_atomic_load_uint64(addr) == *(const uint64_t *)expected; /* [P1] */
     default: Py_UNREACHABLE();
     }
 }
@@ -284,7 +270,7 @@ int
 _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
                    PyTime_t timeout_ns, void *park_arg, int detach)
 {
-    struct wait_entry wait = {
+    struct wait_entry wait = {      /* others will see it, until we are woken */
         .park_arg = park_arg,
         .addr = (uintptr_t)addr,
         .is_unparking = false,
@@ -293,7 +279,7 @@ _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
     _PyRawMutex_Lock(&bucket->mutex);
     if (!atomic_memcmp(addr, expected, size)) {
         _PyRawMutex_Unlock(&bucket->mutex);
-        return Py_PARK_AGAIN;
+        return Py_PARK_AGAIN;               /* nobody has seen our entry */
     }
     _PySemaphore_Init(&wait.sema);
     enqueue(bucket, &wait);
@@ -344,13 +330,13 @@ _PyParkingLot_UnparkAll(const void *addr)
     struct llist_node head = LLIST_INIT(head);
     Bucket *bucket = bucket_of(addr);
     _PyRawMutex_Lock(&bucket->mutex);
-    dequeue_all(bucket, addr, &head);
+    dequeue_all(bucket, addr, &head);   /* each is promised a wake-up */
     _PyRawMutex_Unlock(&bucket->mutex);
 
     struct llist_node *node;
     llist_for_each_safe(node, &head) {
         struct wait_entry *waiter = llist_data(node, struct wait_entry, node);
-        llist_remove(node);
+        llist_remove(node);             /* afterwards it may be gone */
         _PySemaphore_Wakeup(&waiter->sema);
     }
 }

@@ -27,6 +27,7 @@ struct llist_node {
     for (struct llist_node *_next = (node = (head)->next, node->next); \
          node != (head); node = _next, _next = node->next)
 
+/* An empty list: as it is declared, or later. */
 #define LLIST_INIT(head) { &head, &head }
 
 static inline void
@@ -45,7 +46,7 @@ static inline void
 llist_insert_tail(struct llist_node *head, struct llist_node *node)
 {
     node->prev = head->prev;
-    node->next = head;
+    node->next = head;                  /* the ring closes with the head */
     head->prev->next = node;
     head->prev = node;
 }
@@ -63,9 +64,9 @@ static inline void
 llist_concat(struct llist_node *head1, struct llist_node *head2)
 {
     if (!llist_empty(head2)) {
-        head1->prev->next = head2->next;
+        head1->prev->next = head2->next;    /* the seam */
         head2->next->prev = head1->prev;
-        head1->prev = head2->prev;
+        head1->prev = head2->prev;          /* the new end */
         head2->prev->next = head1;
         llist_init(head2);
     }

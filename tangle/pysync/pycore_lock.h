@@ -2,12 +2,8 @@
 #ifndef Py_INTERNAL_LOCK_H
 #define Py_INTERNAL_LOCK_H
 
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include "host/pyatomic.h"
-#include "host/pyport.h"
 #include "host/pytime.h"
 #include "pysync/lock.h"
 
@@ -61,7 +57,7 @@ PyMutex_LockFlags(PyMutex *m, _PyLockFlags flags)
 {
     uint8_t expected = _Py_UNLOCKED;
     if (!_Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_LOCKED)) {
-        _PyMutex_LockTimed(m, -1, flags);
+        _PyMutex_LockTimed(m, -1, flags);   /* HANDLE_SIGNALS: may be in vain */
     }
 }
 
