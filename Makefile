@@ -24,7 +24,7 @@ flags-libt     := $(CFLAGS) -fPIC $(FT)
 
 # The tests are built from the extraction with #line, so that messages name the chapter; without noweb, from tangle/.
 LINE  := $(if $(shell command -v notangle),build/line/)
-PORT  := $(patsubst tangle/%.c,%,$(filter-out %/groundfloor_hash.c,$(wildcard tangle/*/*.c)))
+PORT  := $(filter-out simulation/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
 CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
@@ -77,7 +77,7 @@ build/lib/%.so:
 install: lib    ## PREFIX= DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/groundfloor
 	cp -P build/lib/libgroundfloor*.a build/lib/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
-	cd tangle && find . -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
+	cd tangle && find . -name simulation -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
 	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
 
@@ -105,7 +105,7 @@ lockstep: tangle ## fail when tangle/ or tests/ are not what the chapters say
 	@git diff --exit-code --stat -- tangle tests && test -z "$$(git status --porcelain -- tangle tests)" || \
 	  { echo "lockstep: tangle/ and tests/ are not what the chapters say: commit what make tangle wrote" >&2; exit 1; }
 check: FUZZ_RUNS := 200000
-check: lockstep refs test sanitize fuzz coverage tools book ## everything that CI runs
+check: lockstep refs test sanitize fuzz coverage tools simulate museum book ## everything that CI runs
 	@$(PYTHON) tests/book/check_pages.py
 timings:        ## how long each step takes on this machine
 	@sh tests/timings.sh
@@ -128,5 +128,6 @@ build/check_hashing.%: LDFLAGS += -Wl,--wrap=getrandom
 $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
 .SECONDARY:
+include tests/simulation.mk
 endif
 -include $(wildcard build/*.d build/*/*.d)

@@ -1,0 +1,42 @@
+// CPython: Include/ceval.h, Include/internal/pycore_ceval.h
+// (v3.13.5, behaviour of 3.14)
+#ifndef HOST_CEVAL_H
+#define HOST_CEVAL_H
+
+#include "host/pystate.h"
+
+/* Attach: the calling thread gets `tstate`, waits for the GIL (GIL build),
+ * takes the locks of its topmost critical section again (free-threaded).
+ * Detach: it lets all of them go, and has no thread state any more.
+ *
+ * Blocks     Attach, yes.   Allocates  never.
+ * Checked    NULL; attaching twice; detaching what is not attached: fatal.
+ * CPython    Python/ceval_gil.c; _PyThreadState_*: Python/pystate.c */
+PyAPI_FUNC(void) PyEval_AcquireThread(PyThreadState *tstate);
+PyAPI_FUNC(void) PyEval_ReleaseThread(PyThreadState *tstate);
+PyAPI_FUNC(PyThreadState *) PyEval_SaveThread(void);
+PyAPI_FUNC(void) PyEval_RestoreThread(PyThreadState *tstate);
+PyAPI_FUNC(void) _PyThreadState_Attach(PyThreadState *tstate);
+PyAPI_FUNC(void) _PyThreadState_Detach(PyThreadState *tstate);
+
+PyAPI_FUNC(void) host_gil_take(void);
+PyAPI_FUNC(void) host_gil_drop(void);
+
+/* Add: have the main thread call func(arg) when it next makes pending calls.
+ * Make: in the main thread, do so, in the order of adding; in others nothing.
+ *
+ * Returns    Add   0, or -1 when 32 calls wait already
+ *            Make  0, or -1 as soon as a call returned anything but 0
+ * Blocks     never, but for what a call does.   Allocates  never.
+ * Signals    Add may be called from a handler, also one that interrupts Add.
+ * Recursion  Make, called by a pending call, does nothing.
+ * CPython    Python/ceval_gil.c, Py_AddPendingCall, Py_MakePendingCalls */
+PyAPI_FUNC(int) Py_AddPendingCall(int (*func)(void *), void *arg);
+PyAPI_FUNC(int) Py_MakePendingCalls(void);
+
+/* In the child, before anything else: forget the threads that fork left behind,
+ * what they slept on and what they held of the host's own.
+ * CPython    Modules/posixmodule.c, PyOS_AfterFork_Child */
+PyAPI_FUNC(void) PyOS_AfterFork_Child(void);
+
+#endif  // HOST_CEVAL_H

@@ -1,0 +1,626 @@
+// Claims 8.1 to 8.22 of the book, chapter 8: the mutex of one byte.
+#include <check.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "pysync/pycore_lock.h"
+#include "pysync/pycore_parking_lot.h"
+#include "support.h"
+#include "threads.h"
+
+static _Thread_local int yields;
+
+int
+sched_yield(void)
+{
+    yields++;
+    return (int)syscall(SYS_sched_yield);
+}
+
+static PyMutex m;
+static PyTime_t timeout_of_m = -1;
+
+static void
+lock_m(struct fellow *me)
+{
+    reach(me, 1);
+    me->answer = _PyMutex_LockTimed(&m, timeout_of_m, (_PyLockFlags)me->number);
+    reach(me, 2);
+    UNTIL(at(me, 3));
+    PyMutex_Unlock(&m);
+}
+
+/* Start a fellow that locks m, and return when it sleeps, or has it. */
+static void
+wait_for_m(struct fellow *f, _PyLockFlags flags)
+{
+    *f = (struct fellow){.body = lock_m, .attach = 1, .number = (int)flags};
+    start(f);
+    UNTIL(at(f, 1));
+    UNTIL(!host_thread_is_attached(f->tstate) || at(f, 2));
+}
+
+/* When it has m, let it unlock, and join it. */
+static void
+let_go(struct fellow *f)
+{
+    UNTIL(at(f, 2));
+    reach(f, 3);
+    finish(f);
+}
+
+static int calls_made;
+
+static int
+fail_at_third(void *Py_UNUSED(arg))
+{
+    return ++calls_made == 3 ? -1 : 0;
+}
+
+START_TEST(test_claim_8_1_an_uncontended_mutex)
+{
+    ck_assert_uint_eq(sizeof(m), 1);
+    for (int i = 0; i < 3; i++) {
+        PyMutex_Lock(&m);                   /* that is, _PyMutex_Lock */
+        ck_assert_uint_eq(m._bits, _Py_LOCKED);
+        PyMutex_Unlock(&m);                 /* _PyMutex_Unlock */
+        ck_assert_uint_eq(m._bits, _Py_UNLOCKED);
+    }
+    PyMutex_LockFlags(&m, _Py_LOCK_DONT_DETACH);
+    ck_assert_uint_eq(m._bits, _Py_LOCKED);
+    ck_assert_int_eq(_PyMutex_TryUnlock(&m), 0);
+    ck_assert_uint_eq(m._bits, _Py_UNLOCKED);
+}
+END_TEST
+START_TEST(test_claim_8_2_the_four_states)
+{
+    for (uint8_t bits = 0; bits < 4; bits++) {
+        m._bits = bits;
+        ck_assert_int_eq(PyMutex_IsLocked(&m), bits & 1);   /* _PyMutex_IsLocked */
+        ck_assert_int_eq(PyMutex_LockFast(&m), bits == 0);
+        ck_assert_uint_eq(m._bits, bits == 0 ? 1 : bits);
+
+        m._bits = bits;
+        ck_assert_int_eq(_PyMutex_TryUnlock(&m), bits & 1 ? 0 : -1);
+        ck_assert_uint_eq(m._bits, bits & 1 ? 0 : bits);
+    }
+}
+END_TEST
+START_TEST(test_claim_8_3_two_threads)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    wait_for_m(&f, _PY_LOCK_DETACH);
+    ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 3);
+    ck_assert(!at(&f, 2));
+    PyMutex_Unlock(&m);
+    UNTIL(at(&f, 2));
+    ck_assert_int_eq(PyMutex_IsLocked(&m), 1);      /* it has it now */
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+    ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+START_TEST(test_claim_8_4_zero_is_one_try)
+{
+    for (uint8_t bits = 0; bits < 4; bits++) {
+        m._bits = bits;
+        yields = 0;
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, 0, _PY_LOCK_DETACH),
+                         bits & 1 ? PY_LOCK_FAILURE : PY_LOCK_ACQUIRED);
+        ck_assert_uint_eq(m._bits, bits | 1);
+        ck_assert_int_eq(yields, 0);
+    }
+}
+END_TEST
+START_TEST(test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears)
+{
+    static const PyTime_t timeouts[] = {1, 1000, MS, 20 * MS};
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        PyMutex_Lock(&m);
+        PyTime_t before = now();
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, timeouts[i], _PY_LOCK_DETACH),
+                         PY_LOCK_FAILURE);
+        ck_assert_int_ge(now() - before, timeouts[i]);
+        ck_assert_uint_eq(m._bits, 3);
+        PyMutex_Unlock(&m);
+        ck_assert_uint_eq(m._bits, 0);
+    }
+}
+END_TEST
+START_TEST(test_claim_8_6_in_time)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    f = (struct fellow){.body = lock_m, .attach = 1, .number = _PY_LOCK_DETACH};
+    timeout_of_m = 3600 * (PyTime_t)1000 * MS;
+    start(&f);
+    await_sleep(&f);
+    PyMutex_Unlock(&m);
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+}
+END_TEST
+START_TEST(test_claim_8_7_the_spin_policy)      /* mutex_spin, _Py_yield */
+{
+#ifdef Py_GIL_DISABLED
+    int expected = 40;
+#else
+    int expected = 0;
+#endif
+    m._bits = 1;
+    yields = 0;
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 1, 0), PY_LOCK_FAILURE);
+    ck_assert_int_eq(yields, expected);
+    ck_assert_uint_eq(m._bits, 3);
+    yields = 0;
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 1, 0), PY_LOCK_FAILURE);
+    ck_assert_int_eq(yields, 0);
+}
+END_TEST
+struct entry { PyTime_t time_to_be_fair; int handed_off; };
+
+static void
+park_with_entry(struct fellow *me)
+{
+    static const uint8_t three = 3;
+    reach(me, 1);
+    me->answer = _PyParkingLot_Park(&m._bits, &three, 1, -1, me->arg, 1);
+}
+
+START_TEST(test_claim_8_8_the_waiters_time_decides)     /* mutex_unpark */
+{
+    struct entry entry[4] = {{0, 7}, {PyTime_MAX, 7}, {PyTime_MAX, 7}, {0, 7}};
+    static const uint8_t byte_after[4] = {3, 2, 2, 1};
+    struct fellow f[4];
+    m._bits = 3;
+    for (int i = 0; i < 4; i++) {
+        f[i] = (struct fellow){
+            .body = park_with_entry, .arg = &entry[i], .attach = 1};
+        start(&f[i]);
+        await_sleep(&f[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        _Py_atomic_or_uint8(&m._bits, _Py_LOCKED);
+        PyMutex_Unlock(&m);
+        ck_assert_uint_eq(m._bits, byte_after[i]);
+        finish(&f[i]);
+        ck_assert_int_eq(f[i].answer, Py_PARK_OK);
+        ck_assert_int_eq(entry[i].handed_off, entry[i].time_to_be_fair == 0);
+    }
+}
+END_TEST
+START_TEST(test_claim_8_9_after_a_millisecond_it_is_handed_over)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    wait_for_m(&f, _PY_LOCK_DETACH);
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
+    let_pass(1 * MS);
+    PyMutex_Unlock(&m);
+    ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 1);
+    ck_assert(!at(&f, 2));                  /* and the owner is not even up */
+    host_thread_resume(f.tstate);
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+    ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+START_TEST(test_claim_8_10_before_a_millisecond_it_is_let_go)
+{
+    int early = 0;
+    for (int tries = 0; !early && tries < 20000; tries++) {
+        struct fellow f;
+        PyMutex_Lock(&m);
+        PyTime_t before = now();            /* earlier than the waiter's stamp */
+        wait_for_m(&f, _PY_LOCK_DETACH);
+        ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
+        PyMutex_Unlock(&m);
+        early = now() - before < 1 * MS;
+        if (early) {
+            ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 0);
+        }
+        host_thread_resume(f.tstate);
+        let_go(&f);
+    }
+    ck_assert_int_eq(early, 1);
+}
+END_TEST
+static int line[8], n_in_line;
+
+static void
+stand_in_line(struct fellow *me)
+{
+    reach(me, 1);
+    PyMutex_Lock(&m);
+    line[n_in_line++] = me->number;
+    PyMutex_Unlock(&m);
+}
+
+START_TEST(test_claim_8_11_nobody_gets_past_a_line)
+{
+    struct fellow f[8];
+    PyMutex_Lock(&m);
+    for (int i = 0; i < 8; i++) {
+        f[i] = (struct fellow){.body = stand_in_line, .number = i, .attach = 1};
+        start(&f[i]);
+        await_sleep(&f[i]);
+    }
+    let_pass(1 * MS);
+    PyMutex_Unlock(&m);
+    UNTIL(PyMutex_LockFast(&m) || _PyMutex_LockTimed(&m, 0, 0));
+    ck_assert_int_eq(n_in_line, 8);
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(line[i], i);
+    }
+    PyMutex_Unlock(&m);
+    for (int i = 0; i < 8; i++) {
+        finish(&f[i]);
+    }
+}
+END_TEST
+START_TEST(test_claim_8_12_unlocked_in_the_owners_name)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    wait_for_m(&f, _PY_LOCK_DETACH);
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
+    let_pass(1 * MS);
+    PyMutex_Unlock(&m);                     /* handed over */
+    ck_assert_int_eq(_PyMutex_TryUnlock(&m), 0);
+    ck_assert_uint_eq(m._bits, 0);
+    host_thread_resume(f.tstate);
+    UNTIL(at(&f, 2));
+    m._bits = 1;                            /* for the unlock that follows */
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+}
+END_TEST
+static int enough;
+
+static void
+barge(struct fellow *me)
+{
+    while (!_Py_atomic_load_int(&enough)) {
+        PyMutex_Lock(&m);
+        for (PyTime_t end = now() + MS / 20; now() < end; ) {
+        }
+        PyMutex_Unlock(&m);
+        me->answer++;
+    }
+}
+
+START_TEST(test_claim_8_13_nobody_starves)
+{
+    struct fellow f[3];
+    for (int i = 0; i < 3; i++) {
+        f[i] = (struct fellow){.body = barge};
+        start(&f[i]);
+    }
+    for (int i = 0; i < 50; i++) {
+        PyMutex_Lock(&m);
+        PyMutex_Unlock(&m);
+        sched_yield();
+    }
+    _Py_atomic_store_int(&enough, 1);
+    for (int i = 0; i < 3; i++) {
+        finish(&f[i]);
+    }
+    printf("one asked 50 times; three barged %ld, %ld and %ld times\n",
+           f[0].answer, f[1].answer, f[2].answer);
+    ck_assert_uint_eq(m._bits & _Py_LOCKED, 0);
+}
+END_TEST
+static void
+attach_then_unlock(struct fellow *me)
+{
+    PyMutex_Lock(&m);
+    reach(me, 1);
+    host_thread_enter();                    /* waits for the GIL, if there is one */
+    PyMutex_Unlock(&m);
+    host_thread_leave();
+}
+
+START_TEST(test_claim_8_14_a_waiter_lets_go)
+{
+    struct fellow f = {.body = attach_then_unlock};
+    PyThreadState *mine = host_thread_enter();
+    start(&f);
+    UNTIL(at(&f, 1));
+    PyMutex_Lock(&m);                       /* detaches */
+    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+    PyMutex_Unlock(&m);
+    host_thread_leave();
+    finish(&f);
+    PyMutex_Lock(&m);
+    f = (struct fellow){.body = lock_m, .attach = 1, .number = _Py_LOCK_DONT_DETACH};
+    timeout_of_m = -1;
+    start(&f);
+    UNTIL(_Py_atomic_load_uint8(&m._bits) == 3);
+    for (int i = 0; i < 1000; i++) {
+        ck_assert(host_thread_is_attached(f.tstate));
+        sched_yield();
+    }
+    PyMutex_Unlock(&m);
+    let_go(&f);
+}
+END_TEST
+static pthread_t main_thread;
+
+static void
+hold_for_100_signals(struct fellow *me)
+{
+    PyMutex_Lock(&m);
+    reach(me, 1);
+    pester(main_thread, 100);
+    PyMutex_Unlock(&m);
+}
+
+START_TEST(test_claim_8_15_signals_pass)
+{
+    struct fellow f = {.body = hold_for_100_signals};
+    on_signal(SIGUSR1, see_signal);
+    main_thread = pthread_self();           /* the one that makes pending calls */
+    ck_assert_int_eq(Py_AddPendingCall(fail_at_third, NULL), 0);
+    start(&f);
+    UNTIL(at(&f, 1));
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, -1, _PY_LOCK_DETACH), PY_LOCK_ACQUIRED);
+    ck_assert_int_ge(_Py_atomic_load_int(&signals_seen), 100);
+    finish(&f);
+    ck_assert_int_eq(calls_made, 0);
+}
+END_TEST
+static void
+hold_and_pester(struct fellow *me)
+{
+    PyMutex_Lock(&m);
+    reach(me, 1);
+    while (!at(me, 2)) {
+        pthread_kill(main_thread, SIGUSR1);
+        let_pass(MS / 10);
+    }
+    PyMutex_Unlock(&m);
+}
+
+static void
+add_call_on_signal(int Py_UNUSED(signum))
+{
+    Py_AddPendingCall(fail_at_third, NULL);
+}
+
+START_TEST(test_claim_8_16_a_failing_call_ends_the_wait)
+{
+    struct fellow f = {.body = hold_and_pester};
+    _PyLockFlags flags = _PY_LOCK_DETACH | _PY_LOCK_HANDLE_SIGNALS;
+    PyTime_t timeout = _i == 0 ? -1 : PyTime_MAX;
+    on_signal(SIGUSR1, add_call_on_signal);
+    main_thread = pthread_self();
+    host_thread_enter();
+    start(&f);
+    UNTIL(at(&f, 1));
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, timeout, flags), PY_LOCK_INTR);
+    ck_assert_int_eq(calls_made, 3);        /* two of them had let it go on */
+    ck_assert_int_eq(PyMutex_IsLocked(&m), 1);
+    ck_assert(host_thread_is_attached(_PyThreadState_GET()));
+    reach(&f, 2);
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, timeout, flags), PY_LOCK_ACQUIRED);
+    finish(&f);
+    PyMutex_Unlock(&m);
+    host_thread_leave();
+}
+END_TEST
+START_TEST(test_claim_8_17_interruptions_do_not_start_the_time_anew)
+{
+    struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
+    on_signal(SIGALRM, see_signal);
+    PyMutex_Lock(&m);
+    PyTime_t before = now();
+    setitimer(ITIMER_REAL, &often, NULL);
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 100 * MS, _PY_LOCK_HANDLE_SIGNALS),
+                     PY_LOCK_FAILURE);
+    setitimer(ITIMER_REAL, &never, NULL);
+    ck_assert_int_ge(now() - before, 100 * MS);
+    ck_assert_int_gt(_Py_atomic_load_int(&signals_seen), 0);
+}
+END_TEST
+static void
+take_long(int Py_UNUSED(signum))
+{
+    let_pass(40 * MS);
+}
+
+START_TEST(test_claim_8_17_nothing_left_is_not_for_ever)
+{
+    struct itimerval once = {{0, 0}, {0, 5000}};
+    on_signal(SIGALRM, take_long);
+    PyMutex_Lock(&m);
+    setitimer(ITIMER_REAL, &once, NULL);
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 20 * MS, _PY_LOCK_HANDLE_SIGNALS),
+                     PY_LOCK_FAILURE);
+}
+END_TEST
+static void
+doom_by_unlock(void)
+{
+    PyMutex_Unlock(&m);
+}
+
+START_TEST(test_claim_8_19_unlocking_a_free_one_is_fatal)
+{
+    const char *text = "Fatal Python error: PyMutex_Unlock: "
+                       "unlocking mutex that is not locked\n";
+    dies_saying(doom_by_unlock, text);
+    m._bits = _Py_HAS_PARKED;
+    dies_saying(doom_by_unlock, text);
+}
+END_TEST
+static long counter;
+
+static void
+count(struct fellow *me)
+{
+    for (int i = 0; i < me->number; i++) {
+        PyMutex_Lock(&m);
+        if (me->arg != NULL && i % 7 == 0) {
+            let_pass(1 * MS);
+        }
+        counter++;
+        PyMutex_Unlock(&m);
+    }
+}
+
+START_TEST(test_claim_8_20_nothing_is_lost)
+{
+    struct fellow f[5];
+    int slow = _i, times = slow ? 100 : 10000;
+    for (int i = 0; i < 5; i++) {
+        f[i] = (struct fellow){.body = count, .number = times, .attach = 1,
+                               .arg = slow ? &counter : NULL};
+        start(&f[i]);
+    }
+    for (int i = 0; i < 5; i++) {
+        finish(&f[i]);
+    }
+    ck_assert_int_eq(counter, 5 * times);
+    ck_assert_uint_eq(m._bits & _Py_LOCKED, 0);
+}
+END_TEST
+static int
+acquire_somehow(int way)
+{
+    switch (way % 16) {
+    case 3: return PyMutex_LockFast(&m);
+    case 5: PyMutex_LockFlags(&m, _PY_LOCK_DETACH); return 1;
+    case 7: return _PyMutex_LockTimed(&m, 0, 0) == PY_LOCK_ACQUIRED;
+    case 11: return _PyMutex_LockTimed(&m, way % 1000 * 1000, _PY_LOCK_DETACH)
+                    == PY_LOCK_ACQUIRED;
+    default: PyMutex_Lock(&m); return 1;
+    }
+}
+
+static void
+crowd_in(struct fellow *me)
+{
+    static int inside;
+    for (int i = 0, done = 0; done < me->number; i++) {
+        if (acquire_somehow(i)) {
+            me->answer += inside++ != 0;
+            counter++;
+            inside--;
+            me->answer += _PyMutex_TryUnlock(&m) != 0;
+            done++;
+        }
+    }
+}
+
+START_TEST(test_claim_8_21_never_two_inside)
+{
+    static const int crowd[] = {2, 4, 16, 64};
+    int n = crowd[_i];
+    struct fellow f[64];
+    long broken = 0;
+    PyMutex_Lock(&m);                       /* so that they begin in a queue */
+    for (int i = 0; i < n; i++) {
+        f[i] = (struct fellow){
+            .body = crowd_in, .number = 256000 / n, .attach = i % 2};
+        start(&f[i]);
+    }
+    PyMutex_Unlock(&m);
+    for (int i = 0; i < n; i++) {
+        finish(&f[i]);
+        broken += f[i].answer;
+    }
+    ck_assert_int_eq(broken, 0);
+    ck_assert_int_eq(counter, 256000 / n * n);
+    ck_assert_int_eq(PyMutex_IsLocked(&m), 0);
+}
+END_TEST
+static int
+lock_in_the_child(void *Py_UNUSED(arg))
+{
+    PyOS_AfterFork_Child();
+    if (_PyMutex_LockTimed(&m, 0, 0) != PY_LOCK_FAILURE) {
+        return 1;
+    }
+    _PyMutex_at_fork_reinit(&m);
+    PyMutex_Lock(&m);
+    if (m._bits != 1 || _PyMutex_LockTimed(&m, MS, 0) != PY_LOCK_FAILURE) {
+        return 2;
+    }
+    PyMutex_Unlock(&m);                     /* looks into the lot: nobody */
+    return m._bits != 0;
+}
+
+START_TEST(test_claim_8_22_after_a_fork)
+{
+    struct fellow holder = {.body = lock_m}, waiter;
+    start(&holder);
+    UNTIL(at(&holder, 2));
+    wait_for_m(&waiter, _PY_LOCK_DETACH);
+    in_a_child(lock_in_the_child, NULL);
+    let_go(&holder);
+    let_go(&waiter);
+    ck_assert_int_eq(waiter.answer, PY_LOCK_ACQUIRED);
+    _PyMutex_at_fork_reinit(&m);
+    ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+
+#undef PyMutex_Lock
+#undef PyMutex_Unlock
+#undef PyMutex_IsLocked
+
+static void
+unlock_the_others(struct fellow *me)
+{
+    me->answer = PyMutex_IsLocked(&m);
+    PyMutex_Unlock(&m);
+}
+
+START_TEST(test_claim_8_18_twins)
+{
+    struct fellow f = {.body = unlock_the_others};
+    PyMutex_Lock(&m);
+    ck_assert_uint_eq(m._bits, 1);
+    start(&f);
+    finish(&f);
+    ck_assert_int_eq(f.answer, 1);
+    ck_assert_int_eq(PyMutex_IsLocked(&m), 0);
+    ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("mutex");
+    TCase *tc = tcase_create("claims of chapter 8");
+    suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_claim_8_1_an_uncontended_mutex);
+    tcase_add_test(tc, test_claim_8_2_the_four_states);
+    tcase_add_test(tc, test_claim_8_3_two_threads);
+    tcase_add_test(tc, test_claim_8_4_zero_is_one_try);
+    tcase_add_test(tc, test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears);
+    tcase_add_test(tc, test_claim_8_6_in_time);
+    tcase_add_test(tc, test_claim_8_7_the_spin_policy);
+    tcase_add_test(tc, test_claim_8_8_the_waiters_time_decides);
+    tcase_add_test(tc, test_claim_8_9_after_a_millisecond_it_is_handed_over);
+    tcase_add_test(tc, test_claim_8_10_before_a_millisecond_it_is_let_go);
+    tcase_add_test(tc, test_claim_8_11_nobody_gets_past_a_line);
+    tcase_add_test(tc, test_claim_8_12_unlocked_in_the_owners_name);
+    tcase_add_test(tc, test_claim_8_13_nobody_starves);
+    tcase_add_test(tc, test_claim_8_14_a_waiter_lets_go);
+    tcase_add_test(tc, test_claim_8_15_signals_pass);
+    tcase_add_loop_test(tc, test_claim_8_16_a_failing_call_ends_the_wait, 0, 2);
+    tcase_add_test(tc, test_claim_8_17_interruptions_do_not_start_the_time_anew);
+    tcase_add_test(tc, test_claim_8_17_nothing_left_is_not_for_ever);
+    tcase_add_test(tc, test_claim_8_18_twins);
+    tcase_add_test(tc, test_claim_8_19_unlocking_a_free_one_is_fatal);
+    tcase_add_loop_test(tc, test_claim_8_20_nothing_is_lost, 0, 2);
+    tcase_add_loop_test(tc, test_claim_8_21_never_two_inside, 0, 4);
+    tcase_add_test(tc, test_claim_8_22_after_a_fork);
+    return support_run(suite);
+}

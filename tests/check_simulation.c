@@ -1,0 +1,620 @@
+// Claims 12.1 to 12.14 of the book, chapter 12: the simulation.
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scenarios.h"
+#include "simulation/explorer.h"
+#include "support.h"
+
+#define SIM_KEEP_THE_REAL_NAMES
+#include "host/pyatomic.h"
+#include "simulation/system.h"
+
+/* 12.1   sim_execute, prepare, make_stack, begin; sim_step, sim_access,
+ *        sim_note, chosen, change_places, sim_swap_locals; sim_decide, open_node, charge,
+ *        sim_list_options, list_plain, can_go_on, add; next_branch; run_once,
+ *        walk, account; SIM_BASIC_FAMILY
+ * 12.2   affordable
+ * 12.3   commute, overlap, writes, sleepers_behind, bit; sim_abandon
+ * 12.4   lock, unlock, wait_on, wake, sim_cond_signal, found;
+ *        write_schedule, next_choice, follow
+ * 12.5   touch, sim_fail
+ * 12.6   look_at_the_end, refuse_dead_frames, living, made, take; leave_for_ever
+ * 12.7   spins_in_vain, sim_yields; sim_catch_faults, fault
+ * 12.8   refuse_what_is_vacuous
+ * 12.9   asleep, nanoseconds, sim_advance, may
+ * 12.10  moves_the_clock; sim_fork
+ * 12.11  sim_may_hang, sim_pthread_self, sim_gettid, sim_sigmask; and with the
+ *        port's other semaphore, by make museum: sim_mutex_destroy,
+ *        sim_cond_destroy, sim_cond_timedwait, sim_cond_clockwait
+ * 12.12  part_walked
+ * 12.13  sim_trace_begin, sim_trace_step, sim_trace_end, end_line,
+ *        ask_for_lines, read_place, sim_object_name, sim_forget_names */
+
+static int x, y;
+static int steps_each;              // of a toy thread
+
+static void
+toy_setup(void)
+{
+    x = y = 0;
+    sim_name(&x, sizeof(x), "x");
+}
+
+static void
+write_x(void)
+{
+    for (int i = 0; i < steps_each; i++) {
+        _Py_atomic_store_int(&x, sim_self() + 1);
+    }
+}
+
+static void
+write_y(void)
+{
+    for (int i = 0; i < steps_each; i++) {
+        _Py_atomic_store_int(&y, 1);
+    }
+}
+
+static SimReport report;
+
+static int
+explore(const SimScenario *toy, int preemptions)
+{
+    return sim_explore(toy, (SimBounds){ preemptions, 1, 1 }, &report, NULL);
+}
+
+static unsigned outcomes;           // bit set of what x was in the end
+
+static void
+note_outcome(void)
+{
+    outcomes |= 1u << x;
+}
+
+static void
+add_in_two_steps(void)
+{
+    int seen = _Py_atomic_load_int(&x);
+    _Py_atomic_store_int(&y, seen);
+    _Py_atomic_store_int(&x, seen + 1);
+}
+
+static void
+multiply(void)
+{
+    int seen = _Py_atomic_load_int(&x);
+    _Py_atomic_store_int(&x, 2 * seen + 1);
+}
+
+static pthread_mutex_t toy_lock;
+static pthread_cond_t toy_cond;
+static SimRegion toy_region;
+
+static void
+toy_lock_setup(void)
+{
+    toy_setup();
+    sim_mutex_init(&toy_lock, NULL);
+    sim_cond_init(&toy_cond, NULL);
+    toy_region = (SimRegion){0, 0};
+}
+
+static void
+sleep_carelessly(void)
+{
+    if (_Py_atomic_load_int(&x) == 0) {
+        sim_mutex_lock(&toy_lock);
+        sim_cond_wait(&toy_cond, &toy_lock);
+        sim_mutex_unlock(&toy_lock);
+    }
+}
+
+static void
+change_and_signal(void)
+{
+    _Py_atomic_store_int(&x, 1);
+    sim_mutex_lock(&toy_lock);
+    sim_cond_broadcast(&toy_cond);
+    sim_mutex_unlock(&toy_lock);
+}
+
+static void
+sleep_with_care(void)
+{
+    sim_mutex_lock(&toy_lock);
+    while (_Py_atomic_load_int(&x) == 0) {
+        sim_cond_wait(&toy_cond, &toy_lock);
+    }
+    sim_mutex_unlock(&toy_lock);
+}
+
+static int
+replays_to_the_same(const SimScenario *toy)
+{
+    char text[4096], last[500];
+    FILE *out = fmemopen(text, sizeof(text), "w");
+    int failed = sim_replay(toy, report.schedule, out);
+    fclose(out);
+    snprintf(last, sizeof(last), "%s: %s\n", toy->name, report.why);
+    size_t length = strlen(text), tail = strlen(last);
+    return failed == 1 && length >= tail && strcmp(text + length - tail, last) == 0;
+}
+
+static void
+enter_if_free(void)
+{
+    if (_Py_atomic_load_int(&x) == 0) {
+        _Py_atomic_store_int(&x, 1);
+        sim_enter(&toy_region);
+        sim_leave(&toy_region);
+        _Py_atomic_store_int(&x, 0);
+    }
+}
+
+static void
+read_together(void)
+{
+    sim_enter_shared(&toy_region);
+    if (toy_region.readers == 2) {
+        sim_reach("both");
+    }
+    sim_leave_shared(&toy_region);
+}
+
+static void
+write_carelessly(void)
+{
+    sim_enter(&toy_region);
+    sim_leave(&toy_region);
+}
+
+static int *given_away;
+static sem_t toy_sem;
+
+__attribute__((noinline)) static void
+give_away(void)
+{
+    int local = 0;
+    given_away = &local;
+    sim_touch(&x);
+    given_away = NULL;
+    sim_touch(&x);
+    _Py_atomic_store_int(&local, 1);
+}
+
+static void
+give_and_return(void)
+{
+    give_away();
+    sim_touch(&y);
+}
+
+static void
+use_what_is_given(void)
+{
+    int *there = given_away;
+    sim_touch(&y);
+    if (there != NULL) {
+        _Py_atomic_store_int(there, 1);
+    }
+}
+
+static void
+sem_setup(void)
+{
+    toy_setup();
+    sim_sem_init(&toy_sem, 0, 0);
+}
+
+static void
+wait_and_destroy(void)
+{
+    sim_sem_wait(&toy_sem);
+    sim_sem_destroy(&toy_sem);
+}
+
+static void
+post_once(void)
+{
+    sim_sem_post(&toy_sem);
+}
+
+static void
+spin_for_ever(void)
+{
+    while (_Py_atomic_load_int(&x) == 0) {
+        sim_sched_yield();
+    }
+}
+
+static void
+follow_nothing(void)
+{
+    int *volatile nowhere = NULL;
+    sim_touch(&x);
+    *(volatile int *)nowhere = 1;
+}
+
+static int counter;
+
+static void
+be_different_each_time(void)
+{
+    if (counter++ % 3) {
+        sim_touch(&x);
+    }
+    sim_touch(&y);
+    sim_sched_yield();
+}
+
+static void
+fail_an_assertion(void)
+{
+    sim_assert_fail("1 == 2", "here", 7, "me");
+}
+
+static void
+die(void)
+{
+    struct iovec words[] = { { (void *)"last ", 5 }, { (void *)"words\n", 6 } };
+    sim_writev(2, words, 2);
+    sim_abort();
+}
+
+static void
+do_nothing(void)
+{
+}
+
+static void
+reach_for_it(void)
+{
+    sim_touch(&x);
+    if (x == 3) {
+        sim_reach("x is three");
+    }
+}
+
+static void
+wait_a_second(void)
+{
+    struct timespec until;
+    sim_clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec++;
+    int64_t end = until.tv_sec * INT64_C(1000000000) + until.tv_nsec;
+    int err = sim_sem_clockwait(&toy_sem, CLOCK_MONOTONIC, &until) ? errno : 0;
+    SIM_ASSERT(err != ETIMEDOUT || sim_now() >= end);
+    sim_reach(err == 0 ? "token" : err == EINTR ? "signal"
+              : y ? "timeout, with a token there" : "timeout");
+}
+
+static void
+post_and_say_so(void)
+{
+    sim_sem_post(&toy_sem);
+    y = 1;
+}
+
+static void
+destroy_it(void)
+{
+    sim_sem_destroy(&toy_sem);
+}
+
+static void
+wait_by_the_wall(void)
+{
+    struct timespec until;
+    int64_t start = sim_now();
+    sim_clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    if (sim_sem_timedwait(&toy_sem, &until) < 0 && errno == ETIMEDOUT) {
+        int64_t waited = sim_now() - start;
+        sim_reach(waited < 10 * INT64_C(1000000000) ? "too early" : "in time");
+    }
+}
+
+static void
+set_the_clock(void)
+{
+    sim_set_wall(3600 * INT64_C(1000000000));
+}
+
+static void
+fork_alone(void)
+{
+    sim_fork();
+    int before = _Py_atomic_load_int(&x);
+    sim_touch(&y);
+    SIM_ASSERT(_Py_atomic_load_int(&x) == before);
+    sim_reach(before ? "after" : "before");
+}
+
+static int reports_of_progress;
+
+static int
+keep_going(const SimReport *so_far, double part)
+{
+    reports_of_progress++;
+    ck_assert(part >= 0 && part <= 1 && so_far->executions > 0);
+    return 1;
+}
+
+static int
+stop_at_once(const SimReport *so_far, double part)
+{
+    (void)part;
+    return so_far->executions < 0;
+}
+
+START_TEST(test_claim_12_1_every_schedule_is_run_once)
+{
+    static const long binomial[] = { 1, 2, 6, 20, 70, 252, 924, 3432, 12870 };
+    SimScenario toy = { .name = "toy", .setup = toy_setup,
+                        .body = { write_x, write_x } };
+    for (steps_each = 0; steps_each < 8; steps_each++) {
+        ck_assert_int_eq(explore(&toy, 1000), 0);
+        ck_assert_int_eq(report.executions, binomial[steps_each + 1]);
+        ck_assert_int_eq(report.pruned, 0);
+        ck_assert_int_eq(report.deepest, 2 * (steps_each + 1));
+    }
+}
+END_TEST
+START_TEST(test_claim_12_2_the_bound_counts_preemptions)
+{
+    SimScenario toy = { .name = "toy", .setup = toy_setup,
+                        .body = { write_x, write_x } };
+    for (steps_each = 1; steps_each < 8; steps_each++) {
+        int n = steps_each + 1;
+        explore(&toy, 0);
+        ck_assert_int_eq(report.executions, 2);
+        explore(&toy, 1);
+        ck_assert_int_eq(report.executions, 2 + 2 * (n - 1));
+        long fewer = report.executions;
+        explore(&toy, 2);
+        ck_assert_int_gt(report.executions, fewer);
+        explore(&toy, 2 * n);
+        long all = report.executions;
+        explore(&toy, 2 * n + 5);
+        ck_assert_int_eq(report.executions, all);
+    }
+}
+END_TEST
+START_TEST(test_claim_12_3_sleep_sets_leave_out_no_outcome)
+{
+    SimScenario apart = { .name = "apart", .setup = toy_setup,
+                          .body = { write_x, write_y } };
+    steps_each = 6;
+    explore(&apart, -1);
+    ck_assert_int_eq(report.executions, 1);
+    ck_assert_int_gt(report.pruned, 0);
+
+    SimScenario together = { .name = "together", .setup = toy_setup,
+                             .finish = note_outcome,
+                             .body = { add_in_two_steps, multiply, add_in_two_steps } };
+    outcomes = 0;
+    ck_assert_int_eq(explore(&together, 1000), 0);
+    unsigned all = outcomes;
+    long full = report.executions;
+    outcomes = 0;
+    ck_assert_int_eq(explore(&together, -1), 0);
+    ck_assert_uint_eq(outcomes, all);
+    ck_assert_int_lt(report.executions, full / 4);
+}
+END_TEST
+START_TEST(test_claim_12_4_a_lost_wakeup_is_found)
+{
+    SimScenario toy = { .name = "toy", .setup = toy_lock_setup,
+                        .body = { sleep_carelessly, change_and_signal } };
+    ck_assert_int_eq(explore(&toy, 4), 1);
+    ck_assert_str_eq(report.why, "deadlock: nobody will ever wake A");
+    ck_assert_int_eq(report.preemptions, 1);
+    ck_assert(replays_to_the_same(&toy));
+    ck_assert_int_eq(explore(&toy, -1), 1);
+
+    toy.body[0] = sleep_with_care;
+    ck_assert_int_eq(explore(&toy, 4), 0);
+    ck_assert_int_eq(explore(&toy, -1), 0);
+}
+END_TEST
+START_TEST(test_claim_12_5_broken_exclusion_is_found)
+{
+    SimScenario toy = { .name = "toy", .setup = toy_lock_setup,
+                        .body = { enter_if_free, enter_if_free } };
+    ck_assert_int_eq(explore(&toy, 3), 1);
+    ck_assert_ptr_ne(strstr(report.why, "exclusion is broken"), NULL);
+    ck_assert(replays_to_the_same(&toy));
+
+    SimScenario readers = { .name = "readers", .setup = toy_lock_setup,
+                            .body = { read_together, read_together },
+                            .reach = { "both" } };
+    ck_assert_int_eq(explore(&readers, 3), 0);
+    readers.body[1] = write_carelessly;
+    ck_assert_int_eq(explore(&readers, 3), 1);
+}
+END_TEST
+START_TEST(test_claim_12_6_the_dead_are_not_touched)
+{
+    SimScenario frame = { .name = "frame", .setup = toy_setup,
+                          .body = { give_and_return, use_what_is_given } };
+    if (!sim_asan) {            // which would abort us, with a better report
+        ck_assert_int_eq(explore(&frame, 3), 1);
+        ck_assert_str_eq(report.why, "B touches a record in a dead frame of A");
+    }
+    SimScenario sem = { .name = "sem", .setup = sem_setup,
+                        .body = { wait_and_destroy, post_once, post_once } };
+    ck_assert_int_eq(sim_explore(&sem, (SimBounds){ 2, 0, 0 }, &report, NULL), 1);
+    ck_assert_str_eq(report.why, "post to a semaphore that is not alive");
+    sem.body[0] = post_once;
+    ck_assert_int_eq(explore(&sem, 2), 1);
+    ck_assert_str_eq(report.why, "1 semaphores were not destroyed");
+}
+END_TEST
+START_TEST(test_claim_12_7_other_ends_are_told)
+{
+    SimScenario toy = { .name = "toy", .setup = toy_setup,
+                        .body = { spin_for_ever, spin_for_ever } };
+    ck_assert_int_eq(explore(&toy, 1), 1);
+    ck_assert_str_eq(report.why, "livelock: 3000 steps, and no end");
+    if (!sim_asan) {
+        toy.body[0] = toy.body[1] = follow_nothing;
+        ck_assert_int_eq(explore(&toy, 1), 1);
+        ck_assert_str_eq(report.why, "A follows a pointer that leads nowhere");
+    }
+    toy.body[0] = toy.body[1] = be_different_each_time;
+    ck_assert_int_eq(explore(&toy, 2), 1);
+    ck_assert_ptr_ne(strstr(report.why, "not the same twice"), NULL);
+    toy.body[0] = toy.body[1] = fail_an_assertion;
+    ck_assert_int_eq(explore(&toy, 0), 1);
+    ck_assert_str_eq(report.why, "here:7: me: assertion failed: 1 == 2");
+    toy.body[0] = toy.body[1] = die;
+    ck_assert_int_eq(explore(&toy, 0), 1);
+    ck_assert_str_eq(report.why, "last words");
+}
+END_TEST
+START_TEST(test_claim_12_8_what_is_vacuous_fails)
+{
+    SimScenario toy = { .name = "toy", .setup = toy_setup,
+                        .body = { do_nothing } };
+    ck_assert_int_eq(explore(&toy, 2), 1);
+    ck_assert_str_eq(report.why, "nothing was explored: there was no choice to make");
+
+    toy.body[0] = toy.body[1] = reach_for_it;
+    toy.reach[0] = "x is three";
+    ck_assert_int_eq(explore(&toy, 2), 1);
+    ck_assert_str_eq(report.why, "no execution reached \"x is three\"");
+}
+END_TEST
+START_TEST(test_claim_12_9_a_wait_ends_in_every_way)
+{
+    SimScenario toy = {
+        .name = "toy", .setup = sem_setup, .finish = destroy_it,
+        .body = { wait_a_second, post_and_say_so },
+        .reach = { "token", "signal", "timeout", "timeout, with a token there" },
+    };
+    ck_assert_int_eq(explore(&toy, 2), 0);
+    ck_assert_int_eq(explore(&toy, -1), 0);
+    ck_assert_int_eq(sim_explore(&toy, (SimBounds){ 2, 0, 0 }, &report, NULL), 1);
+    ck_assert_str_eq(report.why, "no execution reached \"signal\"");
+}
+END_TEST
+START_TEST(test_claim_12_10_wall_clocks_and_forks)
+{
+    SimScenario wall = { .name = "wall", .setup = sem_setup, .finish = destroy_it,
+                         .body = { wait_by_the_wall, set_the_clock },
+                         .reach = { "too early", "in time" } };
+    ck_assert_int_eq(explore(&wall, 2), 0);
+
+    steps_each = 3;
+    SimScenario fork = { .name = "fork", .setup = toy_setup,
+                         .body = { fork_alone, write_x },
+                         .reach = { "after", "before" } };
+    ck_assert_int_eq(explore(&fork, 3), 0);
+    ck_assert_int_eq(explore(&fork, -1), 0);
+}
+END_TEST
+START_TEST(test_claim_12_11_the_port_passes_every_scenario)
+{
+    long executions = 0;
+    for (const SimScenario *s = scenarios; s->name; s++) {
+        SimBounds bounds = s->bounds;
+        if (sim_asan && bounds.preemptions > 1) {
+            bounds.preemptions = 1;         // ten times slower, and sees more
+        }
+        int failed = sim_explore(s, bounds, &report, keep_going);
+        ck_assert_msg(!failed || (sim_asan && report.schedule[0] == '\0'),
+                      "%s: %s\nschedule: %s", s->name, report.why, report.schedule);
+        executions += report.executions;
+    }
+    ck_assert_int_ge(executions, sim_asan ? 10000 : 100000);
+    ck_assert_int_gt(reports_of_progress, sim_asan ? 5 : 50);
+}
+END_TEST
+START_TEST(test_claim_12_12_the_same_every_time)
+{
+    const SimScenario *s = find_scenario("park");
+    FILE *out = fopen("/dev/null", "w");
+    sim_explore(s, (SimBounds){ 1, 1, 0 }, &report, NULL);
+    SimReport before = report;
+    sim_explore(s, (SimBounds){ 1, 1, 0 }, &report, NULL);
+    ck_assert_mem_eq(&before, &report, sizeof(report));
+    ck_assert_int_eq(sim_explore(s, s->bounds, &report, stop_at_once), 0);
+    ck_assert_int_lt(report.executions, 2000);
+    ck_assert_int_eq(sim_replay(s, "A3-B2", out), 0);
+    ck_assert_int_eq(sim_replay(s, "A1-Ai", out), 2);
+    ck_assert_int_eq(sim_replay(s, "A1-?", out), 2);
+    ck_assert_ptr_eq(find_scenario("no such"), NULL);
+    fclose(out);
+}
+END_TEST
+START_TEST(test_claim_12_13_a_replay_can_be_read)
+{
+    char text[4096];
+    FILE *out = fmemopen(text, sizeof(text), "w");
+    SimScenario toy = { .name = "toy", .setup = toy_setup,
+                        .body = { write_x, write_x } };
+    steps_each = 1;
+    ck_assert_int_eq(sim_replay(&toy, "B1-A2-B1", out), 0);
+    fclose(out);
+    ck_assert_ptr_ne(strstr(text, "   1   B         begins"), NULL);
+    ck_assert_ptr_ne(strstr(text, "   3 A         writes     x"), NULL);
+    ck_assert_ptr_ne(strstr(text, "0 -> 0x1"), NULL);
+    ck_assert_ptr_ne(strstr(text, "   4   B         writes     x"), NULL);
+    ck_assert_ptr_ne(strstr(text, "0x1 -> 0x2"), NULL);
+    ck_assert_ptr_ne(strstr(text, "toy: fine\n"), NULL);
+}
+END_TEST
+START_TEST(test_claim_12_14_the_simulated_atomics_compute)
+{
+    uint8_t byte = 250, seen = 3;
+    ck_assert_uint_eq(_Py_atomic_add_uint8(&byte, 10), 250);
+    ck_assert_uint_eq(_Py_atomic_load_uint8_relaxed(&byte), 4);
+    ck_assert_uint_eq(_Py_atomic_or_uint8(&byte, 3), 4);
+    ck_assert_uint_eq(_Py_atomic_and_uint8(&byte, 6), 7);
+    ck_assert_int_eq(_Py_atomic_compare_exchange_uint8(&byte, &seen, 9), 0);
+    ck_assert_uint_eq(seen, 6);
+    ck_assert_int_eq(_Py_atomic_compare_exchange_uint8(&byte, &seen, 9), 1);
+    ck_assert_uint_eq(_Py_atomic_exchange_uint8(&byte, 1), 9);
+    void *p = &byte, *q = NULL;
+    _Py_atomic_store_ptr_release(&q, p);
+    ck_assert_ptr_eq(_Py_atomic_load_ptr_acquire(&q), p);
+    ck_assert_int_eq(_Py_atomic_compare_exchange_ptr(&q, &p, NULL), 1);
+    ck_assert_ptr_eq(_Py_atomic_exchange_ptr(&q, &seen), NULL);
+    _Py_atomic_fence_seq_cst();
+    _Py_atomic_fence_acquire();
+    _Py_atomic_fence_release();
+}
+END_TEST
+static Suite *
+simulation_suite(void)
+{
+    Suite *suite = suite_create("simulation");
+    TCase *tc = tcase_create("claims of chapter 12");
+    suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_claim_12_1_every_schedule_is_run_once);
+    tcase_add_test(tc, test_claim_12_2_the_bound_counts_preemptions);
+    tcase_add_test(tc, test_claim_12_3_sleep_sets_leave_out_no_outcome);
+    tcase_add_test(tc, test_claim_12_4_a_lost_wakeup_is_found);
+    tcase_add_test(tc, test_claim_12_5_broken_exclusion_is_found);
+    tcase_add_test(tc, test_claim_12_6_the_dead_are_not_touched);
+    tcase_add_test(tc, test_claim_12_7_other_ends_are_told);
+    tcase_add_test(tc, test_claim_12_8_what_is_vacuous_fails);
+    tcase_add_test(tc, test_claim_12_9_a_wait_ends_in_every_way);
+    tcase_add_test(tc, test_claim_12_10_wall_clocks_and_forks);
+    tcase_add_test(tc, test_claim_12_11_the_port_passes_every_scenario);
+    tcase_add_test(tc, test_claim_12_12_the_same_every_time);
+    tcase_add_test(tc, test_claim_12_13_a_replay_can_be_read);
+    tcase_add_test(tc, test_claim_12_14_the_simulated_atomics_compute);
+    return suite;
+}
+
+int
+main(void)
+{
+    return support_run(simulation_suite());
+}

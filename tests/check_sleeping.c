@@ -1,0 +1,667 @@
+// Claims 6.1 to 6.21 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <semaphore.h>
+#include <sys/time.h>
+
+#include "pysync/pycore_parking_lot.h"
+#include "pysync/pycore_semaphore.h"
+#include "support.h"
+#include "threads.h"
+
+static int system_error;        /* what the calls below fail with; 0: they work */
+
+static int
+our_sem_init(sem_t *sem, int pshared, unsigned int value)
+{
+    errno = system_error;
+    return system_error ? -1 : sem_init(sem, pshared, value);
+}
+
+static int
+our_sem_wait(sem_t *sem)
+{
+    errno = system_error;
+    return system_error ? -1 : sem_wait(sem);
+}
+
+#define sem_init our_sem_init
+#define sem_wait our_sem_wait
+#include "own_lot.h"
+#undef sem_init
+#undef sem_wait
+
+START_TEST(test_claim_6_1_a_wakeup_is_kept)
+{
+    _PySemaphore s;
+    _PySemaphore_Init(&s);
+    for (int i = 0; i < 3; i++) {
+        _PySemaphore_Wakeup(&s);
+    }
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(_PySemaphore_Wait(&s, -1, 0), Py_PARK_OK);
+    }
+    ck_assert_int_eq(_PySemaphore_Wait(&s, 0, 0), Py_PARK_TIMEOUT);
+    _PySemaphore_Wakeup(&s);
+    ck_assert_int_eq(_PySemaphore_Wait(&s, 0, 0), Py_PARK_OK);
+    _PySemaphore_Destroy(&s);
+}
+END_TEST
+START_TEST(test_claim_6_2_a_wait_is_never_too_short)
+{
+    static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
+    _PySemaphore s;
+    _PySemaphore_Init(&s);
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        PyTime_t before = now();            /* sema_deadline counts from here */
+        int res;
+        do {
+            res = _PySemaphore_Wait(&s, timeouts[i], 0);
+        } while (res == Py_PARK_INTR);
+        ck_assert_int_eq(res, Py_PARK_TIMEOUT);
+        ck_assert_int_ge(now() - before, timeouts[i]);
+    }
+    _PySemaphore_Destroy(&s);
+}
+END_TEST
+struct mail { _PySemaphore there, back; PyTime_t timeout; int letter; };
+
+static void
+wait_for(_PySemaphore *s, PyTime_t timeout)
+{
+    while (_PySemaphore_Wait(s, timeout, 0) != Py_PARK_OK) {
+    }
+}
+
+static void
+answer_letters(struct fellow *me)
+{
+    struct mail *mail = me->arg;
+    for (int i = 0; i < 5000; i++) {
+        wait_for(&mail->there, mail->timeout);
+        mail->letter++;                     /* a plain int: TSan looks on */
+        _PySemaphore_Wakeup(&mail->back);
+    }
+}
+
+START_TEST(test_claim_6_3_a_wakeup_publishes)
+{
+    struct mail mail = {.timeout = _i == 0 ? -1 : PyTime_MAX};
+    struct fellow f = {.body = answer_letters, .arg = &mail};
+    _PySemaphore_Init(&mail.there);
+    _PySemaphore_Init(&mail.back);
+    start(&f);
+    for (int i = 0; i < 5000; i++) {
+        mail.letter++;
+        _PySemaphore_Wakeup(&mail.there);
+        wait_for(&mail.back, mail.timeout);
+        ck_assert_int_eq(mail.letter, 2 * (i + 1));
+    }
+    finish(&f);
+    _PySemaphore_Destroy(&mail.there);
+    _PySemaphore_Destroy(&mail.back);
+}
+END_TEST
+struct nap { _PySemaphore s; PyTime_t timeout; };
+
+static void
+take_a_nap(struct fellow *me)
+{
+    struct nap *nap = me->arg;
+    me->answer = _PySemaphore_Wait(&nap->s, nap->timeout, 0);
+    reach(me, 1);
+}
+
+START_TEST(test_claim_6_4_a_signal_ends_the_wait)
+{
+    struct nap nap = {.timeout = _i == 0 ? -1 : PyTime_MAX};
+    struct fellow f = {.body = take_a_nap, .arg = &nap};
+    on_signal(SIGUSR1, see_signal);
+    _PySemaphore_Init(&nap.s);
+    start(&f);
+    while (!at(&f, 1)) {
+        pthread_kill(f.thread, SIGUSR1);
+        sched_yield();
+    }
+    finish(&f);
+    ck_assert_int_eq(f.answer, Py_PARK_INTR);
+    _PySemaphore_Wakeup(&nap.s);
+    ck_assert_int_eq(_PySemaphore_Wait(&nap.s, nap.timeout, 0), Py_PARK_OK);
+    _PySemaphore_Destroy(&nap.s);
+}
+END_TEST
+static void
+doom_by_init(void)
+{
+    _PySemaphore s;
+    system_error = ENOSPC;
+    own_Semaphore_Init(&s);
+}
+
+static void
+doom_by_wait(void)              /* in _PySemaphore_PlatformWait */
+{
+    _PySemaphore s;
+    own_Semaphore_Init(&s);
+    system_error = EINVAL;
+    own_Semaphore_Wait(&s, -1, 0);
+}
+
+static void
+doom_by_wakeup(void)
+{
+    _PySemaphore s;
+    sem_init(&s.platform_sem, 0, SEM_VALUE_MAX);
+    _PySemaphore_Wakeup(&s);
+}
+
+START_TEST(test_claim_6_5_a_failing_system_is_fatal)
+{
+    dies_saying(doom_by_init, "Fatal Python error: own_Semaphore_Init: "
+                              "parking_lot: sem_init failed\n");
+    dies_saying(doom_by_wait, "Fatal Python error: _PySemaphore_PlatformWait: "
+                              "unexpected error from semaphore: 22\n");
+    dies_saying(doom_by_wakeup, "Fatal Python error: _PySemaphore_Wakeup: "
+                                "parking_lot: sem_post failed\n");
+}
+END_TEST
+
+START_TEST(test_claim_6_8_an_uncontended_raw_mutex_is_one_bit)
+{
+    _PyRawMutex m = {0};
+    for (int i = 0; i < 3; i++) {
+        _PyRawMutex_Lock(&m);
+        ck_assert_uint_eq(m.v, _Py_LOCKED);
+        _PyRawMutex_Unlock(&m);
+        ck_assert_uint_eq(m.v, _Py_UNLOCKED);
+    }
+    _PyRawMutex_LockSlow(&m);               /* nor does the long way differ */
+    ck_assert_uint_eq(m.v, _Py_LOCKED);
+    _PyRawMutex_UnlockSlow(&m);
+    ck_assert_uint_eq(m.v, _Py_UNLOCKED);
+}
+END_TEST
+static struct { _PyRawMutex m; int order[8], n, inside; } raw;
+
+static void
+queue_for_raw(struct fellow *me)
+{
+    _PyRawMutex_Lock(&raw.m);
+    raw.order[raw.n++] = me->number;
+    _PyRawMutex_Unlock(&raw.m);
+}
+
+START_TEST(test_claim_6_9_waiters_are_woken_newest_first)
+{
+    struct fellow f[8];
+    _PyRawMutex_Lock(&raw.m);
+    for (int i = 0; i < 8; i++) {
+        uintptr_t before = _Py_atomic_load_uintptr(&raw.m.v);
+        f[i] = (struct fellow){.body = queue_for_raw, .number = i};
+        start(&f[i]);
+        UNTIL(_Py_atomic_load_uintptr(&raw.m.v) != before);
+    }
+    _PyRawMutex_Unlock(&raw.m);
+    for (int i = 0; i < 8; i++) {
+        finish(&f[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(raw.order[i], 7 - i);
+    }
+    ck_assert_uint_eq(raw.m.v, _Py_UNLOCKED);
+}
+END_TEST
+struct record { struct record *next; _PySemaphore sema; };
+
+START_TEST(test_claim_6_10_an_unlock_does_not_hand_over)
+{
+    struct record older = {.next = NULL}, newer = {.next = &older};
+    _PyRawMutex m = {(uintptr_t)&newer | _Py_LOCKED};
+    _PySemaphore_Init(&newer.sema);
+    _PyRawMutex_Unlock(&m);
+    ck_assert_uint_eq(m.v, (uintptr_t)&older);      /* free, one waits */
+    ck_assert_int_eq(_PySemaphore_Wait(&newer.sema, 0, 0), Py_PARK_OK);
+
+    _PyRawMutex_Lock(&m);                           /* so anyone may barge */
+    ck_assert_uint_eq(m.v, (uintptr_t)&older | _Py_LOCKED);
+    _PySemaphore_Init(&older.sema);
+    _PyRawMutex_Unlock(&m);
+    ck_assert_uint_eq(m.v, _Py_UNLOCKED);
+    ck_assert_int_eq(_PySemaphore_Wait(&older.sema, 0, 0), Py_PARK_OK);
+    _PySemaphore_Destroy(&older.sema);
+    _PySemaphore_Destroy(&newer.sema);
+}
+END_TEST
+static void
+doom_by_unlock(void)
+{
+    _PyRawMutex m = {_Py_UNLOCKED};
+    _PyRawMutex_Unlock(&m);
+}
+
+static void
+doom_by_unlock_with_a_waiter(void)
+{
+    struct record waiter = {.next = NULL};
+    _PyRawMutex m = {(uintptr_t)&waiter};
+    _PyRawMutex_Unlock(&m);
+}
+
+START_TEST(test_claim_6_11_unlocking_a_free_one_is_fatal)
+{
+    const char *text = "Fatal Python error: _PyRawMutex_UnlockSlow: "
+                       "unlocking mutex that is not locked\n";
+    dies_saying(doom_by_unlock, text);
+    dies_saying(doom_by_unlock_with_a_waiter, text);
+}
+END_TEST
+static void
+lock_raw_and_look(struct fellow *me)
+{
+    _PyRawMutex_Lock(&raw.m);
+    me->answer = (long)_Py_atomic_load_uintptr(&raw.m.v);
+    reach(me, 1);
+    UNTIL(at(me, 2));
+    _PyRawMutex_Unlock(&raw.m);
+}
+
+START_TEST(test_claim_6_12_a_signal_leaves_the_record_in_its_place)
+{
+    struct fellow f = {.body = lock_raw_and_look};
+    on_signal(SIGUSR1, see_signal);
+    _PyRawMutex_Lock(&raw.m);
+    start(&f);
+    UNTIL(_Py_atomic_load_uintptr(&raw.m.v) != _Py_LOCKED);
+    pester(f.thread, 200);
+    struct record *r = (struct record *)(_Py_atomic_load_uintptr(&raw.m.v) - 1);
+    ck_assert_ptr_eq(r->next, NULL);
+    _PyRawMutex_Unlock(&raw.m);
+    UNTIL(at(&f, 1));
+    reach(&f, 2);
+    finish(&f);
+    ck_assert_int_eq(f.answer, _Py_LOCKED);         /* and no address */
+    ck_assert_uint_eq(raw.m.v, _Py_UNLOCKED);
+}
+END_TEST
+START_TEST(test_claim_6_13_no_waiter_leaves_before_its_wakeup)
+{
+    struct fellow f = {.body = lock_raw_and_look};
+    on_signal(SIGUSR1, see_signal);
+    _PyRawMutex_Lock(&raw.m);
+    start(&f);
+    UNTIL(_Py_atomic_load_uintptr(&raw.m.v) != _Py_LOCKED);
+    struct record *r = (struct record *)(_Py_atomic_load_uintptr(&raw.m.v) - 1);
+    _Py_atomic_store_uintptr(&raw.m.v, (uintptr_t)r->next);
+    pester(f.thread, 200);
+    ck_assert(!at(&f, 1));
+    _PySemaphore_Wakeup(&r->sema);
+    UNTIL(at(&f, 1));
+    reach(&f, 2);
+    finish(&f);
+    ck_assert_uint_eq(raw.m.v, _Py_UNLOCKED);
+}
+END_TEST
+static void
+count_under_raw(struct fellow *me)
+{
+    long *counter = me->arg;
+    for (int i = 0; i < me->number; i++) {
+        _PyRawMutex_Lock(&raw.m);
+        me->answer += raw.inside++ != 0;
+        ++*counter;
+        raw.inside--;
+        _PyRawMutex_Unlock(&raw.m);
+    }
+    reach(me, 1);
+}
+
+START_TEST(test_claim_6_14_never_two_inside)
+{
+    static const int crowd[] = {2, 4, 16, 64};
+    int n = crowd[_i];
+    struct fellow f[64];
+    long counter = 0, broken = 0;
+    on_signal(SIGUSR1, see_signal);
+    _PyRawMutex_Lock(&raw.m);               /* so that they begin as a chain */
+    for (int i = 0; i < n; i++) {
+        f[i] = (struct fellow){
+            .body = count_under_raw, .arg = &counter, .number = 256000 / n};
+        start(&f[i]);
+    }
+    _PyRawMutex_Unlock(&raw.m);
+    for (int i = 0; i < n; i++) {
+        while (!at(&f[i], 1)) {
+            pthread_kill(f[i].thread, SIGUSR1);
+            sched_yield();
+        }
+        finish(&f[i]);
+        broken += f[i].answer;
+    }
+    ck_assert_int_eq(broken, 0);
+    ck_assert_int_eq(counter, 256000 / n * n);
+    ck_assert_uint_eq(raw.m.v, _Py_UNLOCKED);
+}
+END_TEST
+
+static struct { long counter; int inside; } hall;
+
+static void
+come_and_go(struct fellow *me)
+{
+#ifndef Py_GIL_DISABLED
+    for (int i = 0; i < 20000; i++) {
+        PyEval_RestoreThread(PyEval_SaveThread());  /* host_gil_drop, _take */
+        hall.counter++;                     /* the GIL guards it */
+        me->answer++;
+    }
+#else
+    _Py_atomic_add_int(&hall.inside, 1);    /* and nobody leaves before all came */
+    UNTIL(_Py_atomic_load_int(&hall.inside) == 4);
+    me->answer = 20000 * host_thread_is_attached(_PyThreadState_GET());
+#endif
+}
+
+START_TEST(test_claim_6_15_one_at_a_time_or_as_many_as_like)
+{
+    struct fellow f[4];
+    for (int i = 0; i < 4; i++) {
+        f[i] = (struct fellow){.body = come_and_go, .attach = 1};
+        start(&f[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        finish(&f[i]);
+        ck_assert_int_eq(f[i].answer, 20000);
+    }
+#ifndef Py_GIL_DISABLED
+    ck_assert_int_eq(hall.counter, 4 * 20000);
+#endif
+}
+END_TEST
+static void doom_by_none(void) { PyEval_AcquireThread(NULL); }
+static void doom_by_nothing(void) { PyEval_SaveThread(); }
+static void doom_by_oom(void) { oom_arm(1, 0); host_thread_enter(); }
+
+static void
+doom_by_two(void)
+{
+    host_thread_enter();
+    PyEval_AcquireThread(host_thread_new());
+}
+
+static void
+doom_by_taken(void)
+{
+    PyThreadState taken = {.state = _Py_THREAD_ATTACHED};
+    PyEval_AcquireThread(&taken);           /* tstate_wait_attach sees it */
+}
+
+static void
+doom_by_another(void)
+{
+    host_thread_enter();
+    PyEval_ReleaseThread(host_thread_new());
+}
+
+START_TEST(test_claim_6_16_attaching_has_rules)
+{
+    dies_saying(doom_by_none, "Fatal Python error: _PyThreadState_Attach: "
+                              "no thread state to attach\n");
+    dies_saying(doom_by_two, "Fatal Python error: _PyThreadState_Attach: "
+                             "non-NULL old thread state\n");
+    dies_saying(doom_by_taken, "Fatal Python error: tstate_wait_attach: "
+                               "thread state is attached already\n");
+    const char *text = "Fatal Python error: _PyThreadState_Detach: "
+                       "detaching what is not this thread's state\n";
+    dies_saying(doom_by_nothing, text);
+    dies_saying(doom_by_another, text);
+    dies_saying(doom_by_oom, "Fatal Python error: host_thread_enter: "
+                             "no memory for a thread state\n");
+}
+END_TEST
+static void
+go_out_and_in(struct fellow *me)
+{
+    reach(me, 1);
+    UNTIL(at(me, 2));
+    PyEval_SaveThread();
+    reach(me, 3);
+    UNTIL(at(me, 4));
+    PyEval_AcquireThread(me->tstate);
+    me->answer = host_thread_is_attached(me->tstate);
+    reach(me, 5);
+}
+
+START_TEST(test_claim_6_17_a_thread_can_be_held_back)
+{
+    struct fellow f = {.body = go_out_and_in, .attach = 1};
+    start(&f);
+    UNTIL(at(&f, 1));
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 0);
+    reach(&f, 2);
+    UNTIL(at(&f, 3));
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 0);     /* it is already */
+    reach(&f, 4);
+    for (int i = 0; i < 1000; i++) {
+        sched_yield();
+        ck_assert(!at(&f, 5));
+    }
+    host_thread_enter();                    /* it does not sit on the GIL either */
+    host_thread_leave();
+    host_thread_resume(f.tstate);
+    finish(&f);
+    ck_assert_int_eq(f.answer, 1);
+}
+END_TEST
+static void
+wake_when_attached(struct fellow *me)       /* attached: the GIL was free */
+{
+    _PySemaphore_Wakeup(me->arg);
+}
+
+START_TEST(test_claim_6_18_a_wait_lets_go_and_comes_back)
+{
+    _PySemaphore s;
+    struct fellow f = {.body = wake_when_attached, .arg = &s, .attach = 1};
+    _PySemaphore_Init(&s);
+    PyThreadState *mine = host_thread_enter();
+    start(&f);                              /* detach_if_attached, then attach: */
+    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
+    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+    ck_assert(host_thread_is_attached(mine));
+    PyEval_SaveThread();
+    finish(&f);
+    _PySemaphore_Wakeup(&s);
+    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
+    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
+    _Py_tss_tstate = mine;                      /* half-way in, as in attaching */
+    _PySemaphore_Wakeup(&s);
+    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
+    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+    ck_assert_int_eq(*host_critical_section(mine), 0);
+    _Py_tss_tstate = NULL;
+    host_thread_delete(mine);
+    _PySemaphore_Destroy(&s);
+}
+END_TEST
+
+static int called[64], n_called;
+
+static int
+note_call(void *arg)
+{
+    called[n_called++] = (int)(intptr_t)arg;
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);     /* does nothing in here */
+    return arg == (void *)7 ? -1 : 0;
+}
+
+static void
+make_calls_elsewhere(struct fellow *me)
+{
+    me->answer = Py_MakePendingCalls();
+}
+
+START_TEST(test_claim_6_19_pending_calls_are_the_main_threads)
+{
+    struct fellow f = {.body = make_calls_elsewhere};
+    for (intptr_t i = 0; i < 32; i++) {
+        ck_assert_int_eq(Py_AddPendingCall(note_call, (void *)i), 0);
+    }
+    ck_assert_int_eq(Py_AddPendingCall(note_call, NULL), -1);
+    start(&f);
+    finish(&f);
+    ck_assert_int_eq(f.answer, 0);
+    ck_assert_int_eq(n_called, 0);
+    ck_assert_int_eq(Py_MakePendingCalls(), -1);    /* number 7 fails */
+    ck_assert_int_eq(n_called, 8);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(n_called, 32);
+    for (int i = 0; i < 32; i++) {
+        ck_assert_int_eq(called[i], i);             /* make_one_pending_call */
+    }
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(n_called, 32);
+}
+END_TEST
+static int
+add_itself(void *arg)
+{
+    n_called++;
+    return Py_AddPendingCall(add_itself, arg);
+}
+
+START_TEST(test_claim_6_19_a_round_has_an_end)
+{
+    ck_assert_int_eq(Py_AddPendingCall(add_itself, NULL), 0);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(n_called, 32);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(n_called, 64);
+}
+END_TEST
+static int added, made;
+
+static int
+count_call(void *Py_UNUSED(arg))
+{
+    made++;
+    return 0;
+}
+
+static void
+add_on_signal(int Py_UNUSED(signum))        /* lock_pending, unlock_pending */
+{
+    added += Py_AddPendingCall(count_call, NULL) == 0;
+    signals_seen++;
+}
+
+START_TEST(test_claim_6_20_a_handler_may_add_a_call)
+{
+    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    int added_here = 0;
+    on_signal(SIGALRM, add_on_signal);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (*(volatile int *)&signals_seen < 100) {
+        added_here += Py_AddPendingCall(count_call, NULL) == 0;
+        ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(made, added + added_here);
+}
+END_TEST
+
+static void
+add_many(struct fellow *me)
+{
+    for (int i = 0; i < 200000; i++) {
+        me->answer += Py_AddPendingCall(count_call, NULL) == 0;
+    }
+    reach(me, 1);
+}
+
+START_TEST(test_claim_6_20_every_thread_may_add_a_call)
+{
+    struct fellow f[2] = {{.body = add_many}, {.body = add_many}};
+    start(&f[0]);
+    start(&f[1]);
+    while (!at(&f[0], 1) || !at(&f[1], 1)) {
+        ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    }
+    finish(&f[0]);
+    finish(&f[1]);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(made, f[0].answer + f[1].answer);
+}
+END_TEST
+
+static int
+live_on(void *tstate)
+{
+    PyOS_AfterFork_Child();
+    if (tstate == NULL) {
+        host_thread_enter();
+    }
+    else if (_PyThreadState_GET() != tstate) {
+        return 1;
+    }
+    host_thread_leave();
+    return Py_AddPendingCall(count_call, NULL) != 0
+           || Py_MakePendingCalls() != 0 || made != 1;
+}
+
+static void
+sit_on_the_gil(struct fellow *me)
+{
+    reach(me, 1);
+    UNTIL(at(me, 2));
+}
+
+START_TEST(test_claim_6_21_a_child_starts_with_a_clean_house)
+{
+    struct fellow f = {.body = sit_on_the_gil, .attach = 1};
+    start(&f);
+    UNTIL(at(&f, 1));
+    in_a_child(live_on, NULL);              /* an attached thread is left behind */
+    reach(&f, 2);
+    finish(&f);
+    in_a_child(live_on, host_thread_enter());
+    host_thread_leave();
+
+    PyOS_AfterFork_Child();                 /* and here, too, it does no harm */
+    host_gil_take();
+    host_gil_drop();
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("sleeping");
+    TCase *tc = tcase_create("claims of chapter 6");
+    suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_claim_6_1_a_wakeup_is_kept);
+    tcase_add_test(tc, test_claim_6_2_a_wait_is_never_too_short);
+    tcase_add_loop_test(tc, test_claim_6_3_a_wakeup_publishes, 0, 2);
+    tcase_add_loop_test(tc, test_claim_6_4_a_signal_ends_the_wait, 0, 2);
+    tcase_add_test(tc, test_claim_6_5_a_failing_system_is_fatal);
+    tcase_add_test(tc, test_claim_6_8_an_uncontended_raw_mutex_is_one_bit);
+    tcase_add_test(tc, test_claim_6_9_waiters_are_woken_newest_first);
+    tcase_add_test(tc, test_claim_6_10_an_unlock_does_not_hand_over);
+    tcase_add_test(tc, test_claim_6_11_unlocking_a_free_one_is_fatal);
+    tcase_add_test(tc, test_claim_6_12_a_signal_leaves_the_record_in_its_place);
+    tcase_add_test(tc, test_claim_6_13_no_waiter_leaves_before_its_wakeup);
+    tcase_add_loop_test(tc, test_claim_6_14_never_two_inside, 0, 4);
+    tcase_add_test(tc, test_claim_6_15_one_at_a_time_or_as_many_as_like);
+    tcase_add_test(tc, test_claim_6_16_attaching_has_rules);
+    tcase_add_test(tc, test_claim_6_17_a_thread_can_be_held_back);
+    tcase_add_test(tc, test_claim_6_18_a_wait_lets_go_and_comes_back);
+    tcase_add_test(tc, test_claim_6_19_pending_calls_are_the_main_threads);
+    tcase_add_test(tc, test_claim_6_19_a_round_has_an_end);
+    tcase_add_test(tc, test_claim_6_20_a_handler_may_add_a_call);
+    tcase_add_test(tc, test_claim_6_20_every_thread_may_add_a_call);
+    tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
+    return support_run(suite);
+}

@@ -1,0 +1,205 @@
+// Claims of the book, chapter 13: when the system says no.
+#include "threads_again.h"
+
+#include <limits.h>
+
+#include "host/pyerrors.h"
+#include "support.h"
+#include "thread_tools.h"
+
+static void do_nothing(void *Py_UNUSED(arg)) { }
+static void must_not_run(void *Py_UNUSED(arg)) { abort(); }
+
+static pthread_barrier_t gate;
+
+static void *
+come_first(void *Py_UNUSED(arg))
+{
+    pthread_barrier_wait(&gate);
+    return (void *)(uintptr_t)again_get_thread_ident_ex();
+}
+
+static void
+unmake(void)
+{
+    host_threads()->initialized = 0;
+    host_threads()->_condattr_monotonic.ptr = NULL;
+    n_condattr_init = 0;
+}
+
+START_TEST(test_claim_13_1_the_first_use_makes_ready_once)
+{
+    pthread_barrier_init(&gate, NULL, 8);
+    for (int round = 0; round < 200; round++) {
+        pthread_t t[8];
+        void *ident;
+        unmake();
+        for (int i = 0; i < 8; i++) {
+            ck_assert_int_eq((pthread_create)(&t[i], NULL, come_first, NULL), 0);
+        }
+        for (int i = 0; i < 8; i++) {
+            ck_assert_int_eq((pthread_join)(t[i], &ident), 0);
+            ck_assert_uint_eq((uintptr_t)ident, (uintptr_t)t[i]);
+        }
+        ck_assert_int_eq(n_condattr_init, 1);       /* PyThread__init_thread */
+        ck_assert_int_eq(is_initialized(), 1);
+    }
+    pthread_barrier_destroy(&gate);
+}
+END_TEST
+static void use_start(void)
+{ PyThread_handle_t h; PyThread_ident_t i;
+  ck_assert_int_eq(again_start_joinable_thread(do_nothing, NULL, &i, &h), 0);
+  ck_assert_int_eq(again_join_thread(h), 0); }
+static void use_new(void)
+{ ck_assert_uint_ne(again_start_new_thread(do_nothing, NULL), PYTHREAD_INVALID_THREAD_ID); }
+static void use_ident(void) { ck_assert_uint_ne(again_get_thread_ident(), 0); }
+static void use_native(void) { ck_assert_uint_ne(again_get_thread_native_id(), 0); }
+static void use_lock(void) { again_free_lock(again_allocate_lock()); }
+static void use_init(void) { again_init_thread(); again_init_thread(); }
+
+START_TEST(test_claim_13_1_whoever_comes_first)
+{
+    void (*const use[])(void) = {use_start, use_new, use_ident, use_native, use_lock, use_init};
+    unmake();
+    use[_i]();
+    ck_assert_int_eq(n_condattr_init, 1);
+    ck_assert_int_eq(is_initialized(), 1);
+}
+END_TEST
+START_TEST(test_claim_13_6_a_refused_start_leaves_nothing)
+{
+    static const struct { const char *call; int code; } ways[] = {
+        {"pthread_attr_init", ENOMEM}, {"pthread_attr_setstacksize", EINVAL},
+        {"pthread_create", EAGAIN}, {"pthread_create", EPERM}};
+    PyThread_ident_t ident = 12345;
+    PyThread_handle_t handle = 67890;
+    long before = live_blocks();
+    attach_here();
+    ck_assert_int_eq(again_set_stacksize(1024 * 1024), 0);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        doom(ways[i].call, ways[i].code, -1);       /* do_start_joinable_thread */
+        ck_assert_int_eq(again_start_joinable_thread(must_not_run, NULL, &ident, &handle), -1);
+        ck_assert_uint_eq(again_start_new_thread(must_not_run, NULL), (unsigned long)-1);
+        ck_assert_int_eq(fate.dealt, 2);
+        ck_assert(ident == 12345 && handle == 67890);
+        ck_assert_ptr_null(PyErr_Occurred());
+    }
+    doom("", 0, 0);
+    detach_here();
+    ck_assert_int_eq(live_blocks(), before);
+    ck_assert_int_eq(attrs_alive, 0);
+}
+END_TEST
+START_TEST(test_claim_13_6_no_memory_no_thread)
+{
+    PyThread_ident_t ident = 12345;
+    PyThread_handle_t handle = 67890;
+    long before = live_blocks();
+    again_init_thread();
+    for (int sticky = 0; sticky < 2; sticky++) {
+        oom_arm(1, sticky);
+        ck_assert_int_eq(again_start_joinable_thread(must_not_run, NULL, &ident, &handle), -1);
+        ck_assert_int_eq(oom_disarm(), 1);
+        oom_arm(1, sticky);
+        ck_assert_uint_eq(again_start_new_thread(must_not_run, NULL), (unsigned long)-1);
+        ck_assert_int_eq(oom_disarm(), 1);
+    }
+    ck_assert(ident == 12345 && handle == 67890);
+    ck_assert_int_eq(live_blocks(), before);
+    ck_assert_int_eq(attrs_alive, 0);
+}
+END_TEST
+START_TEST(test_claim_13_7_join_and_detach_pass_the_code_on)
+{
+    PyThread_ident_t ident;
+    PyThread_handle_t handle;
+    ck_assert_int_eq(again_start_joinable_thread(do_nothing, NULL, &ident, &handle), 0);
+    static const int codes[] = {EINVAL, ESRCH, EDEADLK};
+    for (int i = 0; i < 3; i++) {
+        doom("pthread_join", codes[i], 1);
+        ck_assert_int_eq(again_join_thread(handle), codes[i]);
+        doom("pthread_detach", codes[i], 1);
+        ck_assert_int_eq(again_detach_thread(handle), codes[i]);
+    }
+    ck_assert_int_eq(again_join_thread(handle), 0);
+}
+END_TEST
+START_TEST(test_claim_13_13_what_the_system_refuses_changes_nothing)
+{
+    attach_here();
+    ck_assert_int_eq(again_set_stacksize(100000), 0);
+    doom("pthread_attr_init", ENOMEM, 1);
+    ck_assert_int_eq(again_set_stacksize(200000), -1);
+    doom("pthread_attr_setstacksize", EINVAL, 1);   /* _pythread_pthread_set_stacksize */
+    ck_assert_int_eq(again_set_stacksize(200000), -1);
+    ck_assert_uint_eq(again_get_stacksize(), 100000);
+    ck_assert_int_eq(attrs_alive, 0);
+    detach_here();
+}
+END_TEST
+static void never_called(void *Py_UNUSED(value)) { abort(); }
+
+START_TEST(test_claim_13_19_none_is_given_to_the_system)
+{
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    last_key_destructor = never_called;
+    ck_assert_int_eq(again_tss_create(&key), 0);
+    ck_assert(last_key_destructor == NULL);
+    last_key_destructor = never_called;
+    int old = again_create_key();
+    ck_assert_int_ge(old, 0);
+    ck_assert(last_key_destructor == NULL);
+    again_delete_key(old);
+    again_tss_delete(&key);
+}
+END_TEST
+START_TEST(test_claim_13_21_a_key_that_fits_no_int_is_refused)
+{
+    pretend_key = (pthread_key_t)INT_MAX + 1;
+    errno = 0;
+    ck_assert_int_eq(again_create_key(), -1);
+    ck_assert_int_eq(errno, ENOMEM);
+    pretend_key = 0;
+    doom("pthread_key_create", EAGAIN, 2);
+    ck_assert_int_eq(again_create_key(), -1);
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    ck_assert_int_eq(again_tss_create(&key), -1);
+    ck_assert_int_eq(again_tss_is_created(&key), 0);
+    again_tss_delete(&key);
+}
+END_TEST
+START_TEST(test_claim_13_22_a_version_that_nobody_knows)
+{
+    doom("confstr", EINVAL, 1);     /* host_thread_info, host_forget_thread_info */
+    PyThreadInfoObject *info = (PyThreadInfoObject *)again_GetInfo();
+    ck_assert_ptr_null(info->version);
+    ck_assert_str_eq(info->name, "pthread");
+    Py_DecRef(&info->ob_base);      /* thread_info_dealloc */
+    again_FiniType(NULL);
+}
+END_TEST
+static Suite *
+refused_suite(void)
+{
+    Suite *suite = suite_create("threads refused");
+    TCase *tc = tcase_create("claims of chapter 13");
+    suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_claim_13_1_the_first_use_makes_ready_once);
+    tcase_add_loop_test(tc, test_claim_13_1_whoever_comes_first, 0, 6);
+    tcase_add_test(tc, test_claim_13_6_a_refused_start_leaves_nothing);
+    tcase_add_test(tc, test_claim_13_6_no_memory_no_thread);
+    tcase_add_test(tc, test_claim_13_7_join_and_detach_pass_the_code_on);
+    tcase_add_test(tc, test_claim_13_13_what_the_system_refuses_changes_nothing);
+    tcase_add_test(tc, test_claim_13_19_none_is_given_to_the_system);
+    tcase_add_test(tc, test_claim_13_21_a_key_that_fits_no_int_is_refused);
+    tcase_add_test(tc, test_claim_13_22_a_version_that_nobody_knows);
+    return suite;
+}
+
+int
+main(void)
+{
+    return support_run(refused_suite());
+}
