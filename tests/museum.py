@@ -208,7 +208,7 @@ def show(builder, bug, bases):
 def table(rows):
     text = ["| Exhibit | What is wrong | Found by | After | Preemptions | Steps | Verdict |", "|---|---|---|---:|---:|---:|---|"]
     for bug, row in rows:
-        text.append(f"| {bug} | {bug.what} | `{bug.scenario}` | {row['tried']:,} | {row['preemptions']} | {row['steps']} | {row['why']} |")
+        text.append(f"| {bug} | {bug.what} | `{bug.scenario}` | {row['tried']:,} | {row['preemptions']} | {row['steps']} | `{row['why']}` |")
     return "\n".join(text)
 
 

@@ -46,9 +46,7 @@ progress(const SimReport *report, double part)
 static SimBounds
 deeper(SimBounds bounds, int depth)
 {
-    bounds.preemptions += bounds.preemptions < 0 ? 0 : depth;
-    bounds.interrupts += bounds.interrupts > 0 ? depth : 0;
-    bounds.leaps += bounds.leaps > 0 ? depth : 0;
+    *(bounds.preemptions < 0 ? &bounds.interrupts : &bounds.preemptions) += depth;
     return bounds;
 }
 

@@ -108,6 +108,20 @@ read_place(FILE *answer, char *place, size_t size)
     }
 }
 
+/* A number; or, if it points into a thread's stack, whose, and the low bits. */
+static void
+write_value(char *out, size_t size, uintptr_t value)
+{
+    for (int i = 0; i < SIM_THREADS; i++) {
+        uintptr_t stack = (uintptr_t)world.thread[i].stack;
+        if (stack != 0 && value - stack < world.thread[i].size) {
+            snprintf(out, size, "&%c's|%d", 'A' + i, (int)(value & 7));
+            return;
+        }
+    }
+    snprintf(out, size, value < 4096 ? "%lu" : "%#lx", (unsigned long)value);
+}
+
 void
 sim_trace_end(FILE *out)
 {
@@ -124,16 +138,17 @@ sim_trace_end(FILE *out)
         char place[300], values[50] = "";
         read_place(answer, place, sizeof(place));
         place[l->op.where != NULL ? sizeof(place) - 1 : 0] = '\0';
-        if (l->noted && l->before == l->after) {
-            snprintf(values, sizeof(values), "%#lx", (unsigned long)l->before);
+        if (l->noted) {
+            write_value(values, sizeof(values), l->before);
+            if (l->before != l->after) {
+                size_t at = strlen(values);
+                snprintf(values + at, sizeof(values) - at, " -> ");
+                write_value(values + at + 4, sizeof(values) - at - 4, l->after);
+            }
         }
-        else if (l->noted) {
-            snprintf(values, sizeof(values), "%#lx -> %#lx",
-                     (unsigned long)l->before, (unsigned long)l->after);
-        }
-        fprintf(out, "%4d %*s%c %-7s %-10s %-14s %-14s %s\n", i + 1,
+        fprintf(out, "%4d %*s%c%*s%-7s %-10s %-11s %-20s %s\n", i + 1,
                 2 * l->option.thread, "", 'A' + l->option.thread,
-                struck[l->option.event], verb[l->op.kind], l->object, values, place);
+                8 - 2 * l->option.thread, "", struck[l->option.event], verb[l->op.kind], l->object, values, place);
     }
     if (answer != NULL) {
         fclose(answer);
