@@ -1,6 +1,7 @@
 // CPython: Python/pystate.c (v3.13.5, behaviour of 3.14)
 #include "host/pystate.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "host/ceval.h"
@@ -35,6 +36,7 @@ tstate_wait_attach(PyThreadState *tstate)
 void
 _PyThreadState_Attach(PyThreadState *tstate)
 {
+    int before = errno;     /* the call that was let go for set it; it is read next */
     if (tstate == NULL) {
         Py_FatalError("no thread state to attach");
     }
@@ -48,6 +50,7 @@ _PyThreadState_Attach(PyThreadState *tstate)
         _PyCriticalSection_Resume(tstate);
     }
 #endif
+    errno = before;
 }
 
 void
