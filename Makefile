@@ -29,7 +29,7 @@ CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
 
-.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
+.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean simulate replay museum
 help:           ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 setup:          ## install what the goals beside it need: make setup book, make setup test
@@ -75,6 +75,16 @@ install: lib    ## PREFIX= DESTDIR=
 	cd tangle && find . -name simulation -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
 	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
+
+simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
+	@$(MAKE) --no-print-directory build/simulate.gil build/simulate.ft
+	@build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(filter-out section-%,$(SCENARIO))
+	@build/simulate.ft --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
+replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by step
+	@$(MAKE) --no-print-directory build/simulate.$(or $(CONFIG),gil)
+	@build/simulate.$(or $(CONFIG),gil) --replay $(SCENARIO) $(SCHEDULE)
+museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
+	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
 
 coverage: tangle ## lines and branches of tangle/ that the suites reach (gcov)
 	@find build -name '*.gcda' -delete
