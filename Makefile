@@ -29,7 +29,7 @@ CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
 
-.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install hash flood fuzz coverage sanitize tools lockstep check timings clean
+.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install hash flood fuzz simulate replay museum coverage sanitize tools lockstep check timings clean
 help:           ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
@@ -94,6 +94,15 @@ fuzz: tangle    ## libFuzzer (clang) over PYTHONHASHSEED, the secret and the has
 	  tests/fuzz_hash.c $(PORT:%=tangle/%.c)
 	@build/fuzz_hash -runs=$(FUZZ_RUNS) -max_len=400 -verbosity=0 -print_final_stats=1
 FUZZ_RUNS ?= 10000000
+simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
+	@$(MAKE) --no-print-directory build/simulate.gil build/simulate.ft
+	@build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(filter-out section-%,$(SCENARIO))
+	@build/simulate.ft --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
+replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by step
+	@$(MAKE) --no-print-directory build/simulate.$(or $(CONFIG),gil)
+	@build/simulate.$(or $(CONFIG),gil) --replay $(SCENARIO) $(SCHEDULE)
+museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
+	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
 
 coverage: tangle ## lines and branches of tangle/ that the suites reach (gcov)
 	@find build -name '*.gcda' -delete

@@ -620,6 +620,14 @@ START_TEST(test_claim_13_27_a_failed_start_is_done)
     detach_here();
 }
 END_TEST
+START_TEST(test_claim_13_27_no_memory_to_adopt)
+{
+    oom_arm(1, 0);
+    ck_assert_ptr_null(ThreadHandle_adopt(12345));
+    ck_assert_int_eq(oom_disarm(), 1);
+    ck_assert_int_ne(PyErr_ExceptionMatches(PyExc_MemoryError), 0);
+}
+END_TEST
 START_TEST(test_claim_13_27_a_refused_thread_is_done)
 {
     int count = 0;
@@ -758,13 +766,18 @@ START_TEST(test_claim_13_32_handles_after_a_fork)
     ThreadHandle *own = ThreadHandle_adopt(PyThread_get_thread_ident_ex());
     gate_close();
     ck_assert_int_eq(ThreadHandle_start(other, pass_gate, NULL), 0);
+    PyThreadState *mine = PyEval_SaveThread();
+    gate_crowded(1);                                /* it is there, and waits */
+    PyEval_RestoreThread(mine);
     in_child {
         PyOS_AfterFork_Child();
         _PyThread_AfterFork(host_threads());
         int ok = other->state == 4 && own->state == 3 && later->state == 1;
         ok = ok && ThreadHandle_join(other, -1) == 0 && ThreadHandle_set_done(other) == 0;
         ok = ok && ThreadHandle_join(own, -1) == -1;
-        ThreadHandle_decref(other);
+        for (int i = 0; i < 3; i++) {
+            ThreadHandle_decref(other);     /* ours, and two of the thread that is not here */
+        }
         if (ok && !under_tsan) {
             ok = ThreadHandle_start(later, count_up, &count) == 0
                  && ThreadHandle_join(later, -1) == 0 && count == 1;
@@ -813,6 +826,7 @@ threads_suite(void)
     tcase_add_test(tc, test_claim_13_25_in_the_wrong_order);
     tcase_add_test(tc, test_claim_13_26_a_thread_cannot_join_itself);
     tcase_add_loop_test(tc, test_claim_13_27_a_failed_start_is_done, 0, 2);
+    tcase_add_test(tc, test_claim_13_27_no_memory_to_adopt);
     tcase_add_test(tc, test_claim_13_27_a_refused_thread_is_done);
     tcase_add_test(tc, test_claim_13_28_many_join_one);
     tcase_add_test(tc, test_claim_13_29_a_join_in_time);

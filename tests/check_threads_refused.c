@@ -35,10 +35,10 @@ START_TEST(test_claim_13_1_the_first_use_makes_ready_once)
         void *ident;
         unmake();
         for (int i = 0; i < 8; i++) {
-            ck_assert_int_eq((pthread_create)(&t[i], NULL, come_first, NULL), 0);
+            ck_assert_int_eq(pthread_create(&t[i], NULL, come_first, NULL), 0);
         }
         for (int i = 0; i < 8; i++) {
-            ck_assert_int_eq((pthread_join)(t[i], &ident), 0);
+            ck_assert_int_eq(pthread_join(t[i], &ident), 0);
             ck_assert_uint_eq((uintptr_t)ident, (uintptr_t)t[i]);
         }
         ck_assert_int_eq(n_condattr_init, 1);       /* PyThread__init_thread */
@@ -171,12 +171,64 @@ START_TEST(test_claim_13_21_a_key_that_fits_no_int_is_refused)
 END_TEST
 START_TEST(test_claim_13_22_a_version_that_nobody_knows)
 {
-    doom("confstr", EINVAL, 1);     /* host_thread_info, host_forget_thread_info */
-    PyThreadInfoObject *info = (PyThreadInfoObject *)again_GetInfo();
-    ck_assert_ptr_null(info->version);
-    ck_assert_str_eq(info->name, "pthread");
-    Py_DecRef(&info->ob_base);      /* thread_info_dealloc */
-    again_FiniType(NULL);
+    static const int lengths[] = {0, 1, 255, 5000};     /* unknown, empty, too long */
+    for (int i = 0; i < 4; i++) {
+        doom("confstr", lengths[i], 1);
+        PyThreadInfoObject *info = (PyThreadInfoObject *)again_GetInfo();
+        ck_assert_ptr_null(info->version);              /* host_thread_info */
+        ck_assert_str_eq(info->name, "pthread");
+        Py_DecRef(&info->ob_base);                      /* thread_info_dealloc */
+    }
+    again_FiniType(NULL);                               /* host_forget_thread_info */
+}
+END_TEST
+START_TEST(test_claim_13_33_a_refused_join_can_be_repeated)
+{
+    attach_here();
+    ThreadHandle *joined = again_handle_new(), *left = again_handle_new();
+    ck_assert_int_eq(again_handle_start(joined, do_nothing, NULL), 0);
+    doom("pthread_join", EINVAL, 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(again_handle_join(joined, -1), -1);    /* join_thread */
+        ck_assert_str_eq(host_error_text(), "Failed joining thread");
+        ck_assert_int_eq(joined->state, THREAD_HANDLE_RUNNING);
+    }
+    ck_assert_int_eq(again_handle_join(joined, -1), 0);
+    ck_assert_int_eq(again_handle_start(left, do_nothing, NULL), 0);
+    doom("pthread_detach", EINVAL, 1);
+    ck_assert_int_eq(again_handle_set_done(left), -1);          /* set_done */
+    ck_assert_str_eq(host_error_text(), "failed detaching handle");
+    ck_assert_int_eq(again_handle_set_done(left), 0);
+    PyErr_Clear();
+    again_handle_decref(left);
+    again_handle_decref(joined);
+    ThreadHandle *dropped = again_handle_new();
+    again_handle_incref(dropped);                       /* so that we are the last */
+    ck_assert_int_eq(again_handle_start(dropped, do_nothing, NULL), 0);
+    PyThreadState *mine = PyEval_SaveThread();
+    while (_Py_atomic_load_ssize(&dropped->refcount) > 2) {
+        sched_yield();
+    }
+    PyEval_RestoreThread(mine);
+    ck_assert_int_eq(dropped->state, THREAD_HANDLE_RUNNING);
+    again_handle_decref(dropped);
+    PyThread_handle_t os_handle = dropped->os_handle;
+    doom("pthread_detach", EINVAL, 1);
+    again_handle_decref(dropped);                       /* detach_thread complains */
+    ck_assert_int_eq(fate.dealt, 1);
+    ck_assert_int_eq(again_detach_thread(os_handle), 0);
+    detach_here();
+}
+END_TEST
+START_TEST(test_claim_13_33_a_stranger_that_is_over)
+{
+    attach_here();
+    ThreadHandle *h = again_handle_adopt(12345);    /* nobody's ident */
+    _PyEvent_Notify(&h->thread_is_exiting);         /* as a stranger would, at its end */
+    ck_assert_int_eq(again_handle_join(h, -1), 0);  /* ThreadHandle_get_os_handle: none */
+    ck_assert_int_eq(h->state, THREAD_HANDLE_DONE);
+    again_handle_decref(h);
+    detach_here();
 }
 END_TEST
 static Suite *
@@ -195,6 +247,8 @@ refused_suite(void)
     tcase_add_test(tc, test_claim_13_19_none_is_given_to_the_system);
     tcase_add_test(tc, test_claim_13_21_a_key_that_fits_no_int_is_refused);
     tcase_add_test(tc, test_claim_13_22_a_version_that_nobody_knows);
+    tcase_add_test(tc, test_claim_13_33_a_refused_join_can_be_repeated);
+    tcase_add_test(tc, test_claim_13_33_a_stranger_that_is_over);
     return suite;
 }
 

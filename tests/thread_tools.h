@@ -35,14 +35,16 @@ static inline void detach_here(void) { host_thread_leave(); }
     for (pid_t child_ = fork(); child_ != -2; child_ = watch_child(child_)) \
         if (child_ == 0)
 
-extern void __gcov_dump(void) __attribute__((weak));
+#ifdef SUPPORT_COVERAGE
+extern void __gcov_dump(void);
+#else
+static inline void __gcov_dump(void) { }
+#endif
 
 static inline void
 leave(int ok)
 {
-    if (__gcov_dump) {
-        __gcov_dump();
-    }
+    __gcov_dump();
     _exit(ok ? 0 : 1);
 }
 

@@ -50,6 +50,22 @@
 #define PyThread_tss_set again_tss_set
 #define PyThread_tss_get again_tss_get
 #define PY_TIMEOUT_MAX again_TIMEOUT_MAX
+#ifdef GF_USE_COND_LOCK     /* other lines than the semaphore's: gcov wants other names */
+#  define again_allocate_lock cond_allocate_lock
+#  define again_free_lock cond_free_lock
+#  define again_acquire_lock_timed cond_acquire_lock_timed
+#  define again_release_lock cond_release_lock
+#endif
+#define ThreadHandle_new again_handle_new
+#define ThreadHandle_adopt again_handle_adopt
+#define ThreadHandle_incref again_handle_incref
+#define ThreadHandle_decref again_handle_decref
+#define ThreadHandle_start again_handle_start
+#define ThreadHandle_ident again_handle_ident
+#define ThreadHandle_is_done again_handle_is_done
+#define ThreadHandle_join again_handle_join
+#define ThreadHandle_set_done again_handle_set_done
+#define _PyThread_AfterFork again_AfterFork
 /* The next `times` calls of `call` in this thread fail with `code`; -1: all. */
 static _Thread_local struct {
     const char *call;
@@ -81,37 +97,57 @@ refused(const char *call)
 static int n_condattr_init, attrs_alive;
 static void (*last_key_destructor)(void *);
 static pthread_key_t pretend_key;       /* not 0: the next key is said to be this */
-#define OR_REFUSED(call, ...) (refused(#call) ? fate.code : call(__VA_ARGS__))
-#define OR_MINUS_ONE(call, ...) (refused(#call) ? -1 : call(__VA_ARGS__))
+#define BEFORE(call, params, args) \
+    static inline int again_##call params \
+    { return refused(#call) ? fate.code : call args; }
+#define BEFORE_SEM(call, params, args) \
+    static inline int again_##call params \
+    { return refused(#call) ? -1 : call args; }
 
-#define pthread_condattr_init(a) (n_condattr_init++, pthread_condattr_init(a))
-#define pthread_condattr_setclock(...) OR_REFUSED(pthread_condattr_setclock, __VA_ARGS__)
-#define pthread_attr_init(a) \
-    (refused("pthread_attr_init") ? fate.code : (attrs_alive++, pthread_attr_init(a)))
-#define pthread_attr_destroy(a) (attrs_alive--, pthread_attr_destroy(a))
-#define pthread_attr_setstacksize(...) OR_REFUSED(pthread_attr_setstacksize, __VA_ARGS__)
-#define pthread_create(...) OR_REFUSED(pthread_create, __VA_ARGS__)
-#define pthread_join(...) OR_REFUSED(pthread_join, __VA_ARGS__)
-#define pthread_detach(...) OR_REFUSED(pthread_detach, __VA_ARGS__)
-#define pthread_key_create(k, d) \
-    (last_key_destructor = (d), refused("pthread_key_create") ? fate.code \
-     : pretend_key ? (*(k) = pretend_key, 0) : pthread_key_create(k, d))
-#define pthread_key_delete(k) \
-    (pretend_key && (k) == pretend_key ? 0 : pthread_key_delete(k))
-#define confstr(...) (refused("confstr") ? 0 : confstr(__VA_ARGS__))
-#define sem_init(...) OR_MINUS_ONE(sem_init, __VA_ARGS__)
-#define sem_destroy(...) OR_MINUS_ONE(sem_destroy, __VA_ARGS__)
-#define sem_wait(...) OR_MINUS_ONE(sem_wait, __VA_ARGS__)
-#define sem_trywait(...) OR_MINUS_ONE(sem_trywait, __VA_ARGS__)
-#define sem_post(...) OR_MINUS_ONE(sem_post, __VA_ARGS__)
-#define pthread_mutex_init(...) OR_REFUSED(pthread_mutex_init, __VA_ARGS__)
-#define pthread_mutex_destroy(...) OR_REFUSED(pthread_mutex_destroy, __VA_ARGS__)
-#define pthread_mutex_trylock(...) OR_REFUSED(pthread_mutex_trylock, __VA_ARGS__)
-#define pthread_mutex_lock(...) OR_REFUSED(pthread_mutex_lock, __VA_ARGS__)
-#define pthread_mutex_unlock(...) OR_REFUSED(pthread_mutex_unlock, __VA_ARGS__)
-#define pthread_cond_init(...) OR_REFUSED(pthread_cond_init, __VA_ARGS__)
-#define pthread_cond_destroy(...) OR_REFUSED(pthread_cond_destroy, __VA_ARGS__)
-#define pthread_cond_signal(...) OR_REFUSED(pthread_cond_signal, __VA_ARGS__)
+BEFORE(pthread_condattr_setclock, (pthread_condattr_t *a, clockid_t c), (a, c))
+BEFORE(pthread_attr_setstacksize, (pthread_attr_t *a, size_t n), (a, n))
+BEFORE(pthread_create, (pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x),
+       (t, a, f, x))
+BEFORE(pthread_join, (pthread_t t, void **value), (t, value))
+BEFORE(pthread_detach, (pthread_t t), (t))
+BEFORE_SEM(sem_init, (sem_t *s, int shared, unsigned value), (s, shared, value))
+BEFORE_SEM(sem_destroy, (sem_t *s), (s))
+BEFORE_SEM(sem_wait, (sem_t *s), (s))
+BEFORE_SEM(sem_trywait, (sem_t *s), (s))
+BEFORE_SEM(sem_post, (sem_t *s), (s))
+
+BEFORE(pthread_mutex_init, (pthread_mutex_t *m, const pthread_mutexattr_t *a), (m, a))
+BEFORE(pthread_mutex_destroy, (pthread_mutex_t *m), (m))
+BEFORE(pthread_mutex_trylock, (pthread_mutex_t *m), (m))
+BEFORE(pthread_mutex_lock, (pthread_mutex_t *m), (m))
+BEFORE(pthread_mutex_unlock, (pthread_mutex_t *m), (m))
+BEFORE(pthread_cond_init, (pthread_cond_t *c, const pthread_condattr_t *a), (c, a))
+BEFORE(pthread_cond_destroy, (pthread_cond_t *c), (c))
+BEFORE(pthread_cond_signal, (pthread_cond_t *c), (c))
+BEFORE(pthread_cond_wait, (pthread_cond_t *c, pthread_mutex_t *m), (c, m))
+
+static inline size_t again_confstr(int name, char *text, size_t size)
+{ return refused("confstr") ? (size_t)fate.code : confstr(name, text, size); }
+
+static inline int again_pthread_condattr_init(pthread_condattr_t *a)
+{ n_condattr_init++;
+  return refused("pthread_condattr_init") ? fate.code : pthread_condattr_init(a); }
+
+static inline int again_pthread_attr_init(pthread_attr_t *a)
+{ int code = refused("pthread_attr_init") ? fate.code : pthread_attr_init(a);
+  attrs_alive += code == 0;
+  return code; }
+
+static inline int again_pthread_attr_destroy(pthread_attr_t *a)
+{ attrs_alive--; return pthread_attr_destroy(a); }
+
+static inline int again_pthread_key_create(pthread_key_t *k, void (*destroy)(void *))
+{ last_key_destructor = destroy;
+  return refused("pthread_key_create") ? fate.code
+         : pretend_key ? (*k = pretend_key, 0) : pthread_key_create(k, destroy); }
+
+static inline int again_pthread_key_delete(pthread_key_t k)
+{ return pretend_key && k == pretend_key ? 0 : pthread_key_delete(k); }
 
 /* Every deadline that was passed to the system, oldest first. */
 static _Thread_local struct {
@@ -129,14 +165,48 @@ note_wait(int clock, const struct timespec *until)
     waits.n++;
 }
 
-#define sem_clockwait(s, c, t) (note_wait(c, t), OR_MINUS_ONE(sem_clockwait, s, c, t))
-#define sem_timedwait(s, t) \
-    (note_wait(CLOCK_REALTIME, t), OR_MINUS_ONE(sem_timedwait, s, t))
-#define pthread_cond_wait(...) OR_REFUSED(pthread_cond_wait, __VA_ARGS__)
-#define pthread_cond_timedwait(c, m, t) \
-    (note_wait(-1, t), OR_REFUSED(pthread_cond_timedwait, c, m, t))
+static inline int again_sem_timedwait(sem_t *s, const struct timespec *t)
+{ note_wait(CLOCK_REALTIME, t); return refused("sem_timedwait") ? -1 : sem_timedwait(s, t); }
+
+static inline int again_sem_clockwait(sem_t *s, clockid_t c, const struct timespec *t)
+{ note_wait(c, t); return refused("sem_clockwait") ? -1 : sem_clockwait(s, c, t); }
+
+static inline int again_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+                                               const struct timespec *t)
+{ note_wait(-1, t);
+  return refused("pthread_cond_timedwait") ? fate.code : pthread_cond_timedwait(c, m, t); }
+
+#define pthread_condattr_init again_pthread_condattr_init
+#define pthread_condattr_setclock again_pthread_condattr_setclock
+#define pthread_attr_init again_pthread_attr_init
+#define pthread_attr_destroy again_pthread_attr_destroy
+#define pthread_attr_setstacksize again_pthread_attr_setstacksize
+#define pthread_create again_pthread_create
+#define pthread_join again_pthread_join
+#define pthread_detach again_pthread_detach
+#define pthread_key_create again_pthread_key_create
+#define pthread_key_delete again_pthread_key_delete
+#define confstr again_confstr
+#define sem_init again_sem_init
+#define sem_destroy again_sem_destroy
+#define sem_wait again_sem_wait
+#define sem_trywait again_sem_trywait
+#define sem_post again_sem_post
+#define sem_timedwait again_sem_timedwait
+#define sem_clockwait again_sem_clockwait
+#define pthread_mutex_init again_pthread_mutex_init
+#define pthread_mutex_destroy again_pthread_mutex_destroy
+#define pthread_mutex_trylock again_pthread_mutex_trylock
+#define pthread_mutex_lock again_pthread_mutex_lock
+#define pthread_mutex_unlock again_pthread_mutex_unlock
+#define pthread_cond_init again_pthread_cond_init
+#define pthread_cond_destroy again_pthread_cond_destroy
+#define pthread_cond_signal again_pthread_cond_signal
+#define pthread_cond_wait again_pthread_cond_wait
+#define pthread_cond_timedwait again_pthread_cond_timedwait
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "pythread/thread.c"
+#include "pythread/thread_handle.c"
 
 #endif  // TESTS_THREADS_AGAIN_H
