@@ -92,7 +92,7 @@ fuzz: tangle    ## libFuzzer (clang) over PYTHONHASHSEED, the secret and the has
 	@command -v clang >/dev/null || { echo "fuzz: no clang here: make setup check" >&2; exit 1; }
 	@clang $(STRICT) -O1 -g -fno-sanitize-recover=all -fsanitize=fuzzer,address,undefined -pthread -Itangle -Itests -o build/fuzz_hash \
 	  tests/fuzz_hash.c $(PORT:%=tangle/%.c)
-	@build/fuzz_hash -runs=$(FUZZ_RUNS) -max_len=400 -verbosity=0 -print_final_stats=1
+	@build/fuzz_hash -runs=$(FUZZ_RUNS) -max_len=400 -dict=tests/fuzz_hash.dict -verbosity=0 -print_final_stats=1
 FUZZ_RUNS ?= 10000000
 simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
 	@$(MAKE) --no-print-directory build/simulate.gil build/simulate.ft
@@ -131,7 +131,7 @@ build/%.$(1): build/%.$(1).o build/support.$(1).o $$(PORT:%=build/%.$(1).o)
 	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
 endef
 # The calls that the tests of the hash secret make fail: the linker sends them to __wrap_open and so on.
-WRAPPED := open fstat read close getrandom getentropy PyEval_SaveThread PyEval_RestoreThread
+WRAPPED := open __open_2 fstat read __read_chk close getrandom getentropy PyEval_SaveThread PyEval_RestoreThread
 build/check_hash_secret.%: LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
 build/check_hashing.%: LDFLAGS += -Wl,--wrap=getrandom
 $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))

@@ -36,6 +36,19 @@ row(const char *what, unsigned long seed, const unsigned char *keys, Py_ssize_t 
            now.hashes, now.looks);
 }
 
+static void
+draw_spread(void)
+{
+    printf("\n64 of the computed keys, in 16 groups of 8 slots:\n");
+    for (int i = 0; i < 6; i++) {
+        int groups[16];
+        start(seeds[i % 3]);
+        spread(i < 3 ? fnv__Py_HashBytes : _Py_HashBytes, made, 24, groups);
+        printf("%-11s seed %2lu ", i < 3 ? "FNV" : "SipHash-1-3", seeds[i % 3]);
+        for (int g = 0; g < 16; g++) printf(" %2d", groups[g]);
+        printf("\n");
+    }
+}
 int
 main(void)
 {
@@ -53,13 +66,5 @@ main(void)
     for (int i = 0; i < 3; i++) row("names of fields", seeds[i], plain, 24);
     for (int i = 0; i < 3; i++) row("computed, no secret", seeds[i], made, 24);
     for (int i = 0; i < 3; i++) row("twins", seeds[i], twins, 200);
-    printf("\n64 of the computed keys, in 16 groups of 8 slots:\n");
-    for (int i = 0; i < 6; i++) {
-        int groups[16];
-        start(seeds[i % 3]);
-        spread(i < 3 ? fnv__Py_HashBytes : _Py_HashBytes, made, 24, groups);
-        printf("%-11s seed %2lu ", i < 3 ? "FNV" : "SipHash-1-3", seeds[i % 3]);
-        for (int g = 0; g < 16; g++) printf(" %2d", groups[g]);
-        printf("\n");
-    }
+    draw_spread();
 }

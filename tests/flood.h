@@ -49,15 +49,14 @@ flood(Py_hash_t (*hash)(const void *, Py_ssize_t), const unsigned char *keys,
     memset(slot, 0, sizeof slot);                   /* 0: free; no key hashes to 0 */
     for (int i = 0; i < n; i++) {
         Py_hash_t h = hash(keys + i * size, size);
-        size_t perturb = (size_t)h, at = perturb % 8192;
-        int new_one = 1;
+        size_t perturb = (size_t)h, at = perturb % 8192, new_one = 1;
         for (f.looks++; slot[at] != 0; f.looks++) {
             new_one = new_one && slot[at] != h;
             perturb >>= 5;
             at = (at * 5 + perturb + 1) % 8192;
         }
         slot[at] = h;
-        f.hashes += new_one;
+        f.hashes += (int)new_one;
     }
     return f;
 }

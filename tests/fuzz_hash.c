@@ -19,8 +19,17 @@ int unused_main(int argc, char **argv);
 #define AGAIN(name) fnv_##name
 #include "pyhash_again.h"
 #undef AGAIN
-#define REQUIRE(x) do { if (!(x)) { fprintf(stderr, "not so: %s\n", #x); abort(); } } while (0)
+#define REQUIRE(x) require((x), "not so: " #x "\n")
 enum { ERROR = -2, RANDOM = -1 };
+
+static void
+require(int so, const char *else_say)
+{
+    if (!so) {
+        fputs(else_say, stderr);
+        abort();
+    }
+}
 
 /* The seed that a text means, or ERROR, or RANDOM. */
 static long long

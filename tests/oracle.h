@@ -28,6 +28,7 @@ roll(uint64_t *dice)
     return (uint32_t)(*dice >> 32);
 }
 
+
 #define DIGEST_OF_NOTHING UINT64_C(0xcbf29ce484222325)
 
 static inline uint64_t

@@ -212,8 +212,8 @@ dev_urandom(char *buffer, Py_ssize_t size, int raise)
     if (fd < 0) {
         return -1;
     }
-    while (size > 0) {
-        Py_ssize_t n = _Py_read(fd, buffer, (size_t)size);
+    for (Py_ssize_t n; size > 0; buffer += n, size -= n) {
+        n = _Py_read(fd, buffer, (size_t)size);
         if (n == 0) {
             PyErr_Format(PyExc_RuntimeError,
                          "Failed to read %zi bytes from /dev/urandom", size);
@@ -221,8 +221,6 @@ dev_urandom(char *buffer, Py_ssize_t size, int raise)
         if (n <= 0) {
             return -1;
         }
-        buffer += n;
-        size -= n;
     }
     return 0;
 }

@@ -17,14 +17,15 @@ static const char usage[] =
     "  --bytes          hash STRING as bytes, not as str (UTF-8)\n"
     "  --help           print this\n"
     "\n"
-    "Exit status: 0; 1 when something fails; 2 when the command line or the seed is wrong.\n";
+    "Exit status: 0; 1 when something fails; 2 when an option or the seed is wrong.\n";
 
 /* The character that s begins with: its length in bytes, or 0 when that is no UTF-8. */
 static int
 utf8_char(const unsigned char *s, uint32_t *c)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    int length = *s < 0x80 ? 1 : *s < 0xc0 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf8 ? 4 : 0;
+    int length = *s < 0x80 ? 1 : *s < 0xc0 ? 0 : *s < 0xe0 ? 2
+        : *s < 0xf0 ? 3 : *s < 0xf8 ? 4 : 0;
     *c = length == 1 ? *s : *s & (0x7fU >> length);
     for (int i = 1; i < length; i++) {
         if ((s[i] & 0xc0) != 0x80) {
@@ -58,7 +59,8 @@ hash_argument(const char *text, Py_hash_t *hash)
         uint8_t one = (uint8_t)str[i];
         uint16_t two = (uint16_t)str[i];
         c = str[i];
-        memcpy(narrow + i * width, width == 1 ? (void *)&one : width == 2 ? (void *)&two : &c, width);
+        void *from = width == 1 ? (void *)&one : width == 2 ? (void *)&two : &c;
+        memcpy(narrow + i * width, from, width);
     }
     *hash = _Py_HashBytes(narrow, (Py_ssize_t)(n * width));
     PyMem_RawFree(str);

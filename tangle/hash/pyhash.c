@@ -153,8 +153,9 @@ sip(int c, int d, uint64_t k0, uint64_t k1, const void *src, Py_ssize_t size)
 {
     const unsigned char *in = src;
     uint64_t last = (uint64_t)size << 56;       /* its lowest byte, on top */
-    uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
-                     k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
+    uint64_t v[4] = {
+        k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
+        k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
     for (; size >= 8; size -= 8, in += 8) {
         absorb(v, c, load(in, 8));
     }
