@@ -95,11 +95,11 @@ fuzz: tangle    ## libFuzzer (clang) over PYTHONHASHSEED, the secret and the has
 	@build/fuzz_hash -runs=$(FUZZ_RUNS) -max_len=400 -dict=tests/fuzz_hash.dict -verbosity=0 -print_final_stats=1
 FUZZ_RUNS ?= 10000000
 simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
-	@$(MAKE) --no-print-directory build/simulate.gil build/simulate.ft
-	@build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(filter-out section-%,$(SCENARIO))
+	@$(MAKE) -s build/simulate.gil build/simulate.ft
+	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
 	@build/simulate.ft --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
 replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by step
-	@$(MAKE) --no-print-directory build/simulate.$(or $(CONFIG),gil)
+	@$(MAKE) -s build/simulate.$(or $(CONFIG),gil)
 	@build/simulate.$(or $(CONFIG),gil) --replay $(SCENARIO) $(SCHEDULE)
 museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
 	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
