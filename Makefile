@@ -29,7 +29,7 @@ CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
 
-.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install hash flood fuzz simulate replay museum coverage sanitize tools lockstep check timings clean
+.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
 help:           ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
@@ -81,29 +81,6 @@ install: lib    ## PREFIX= DESTDIR=
 	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
 
-hash: build/groundfloor-hash ## build/groundfloor-hash, which prints a hash secret and hashes
-flood: build/flood ## collisions with and without the secret, counted: the figures of the hash chapters
-	@$<
-build/groundfloor-hash: build/hash/groundfloor_hash.lib.o build/lib/libgroundfloor.a
-build/flood: build/flood.lib.o build/lib/libgroundfloor.a
-build/groundfloor-hash build/flood:
-	@$(CC) $(LDFLAGS) -o $@ $^ -pthread
-fuzz: tangle    ## libFuzzer (clang) over PYTHONHASHSEED, the secret and the hashes; FUZZ_RUNS=
-	@command -v clang >/dev/null || { echo "fuzz: no clang here: make setup check" >&2; exit 1; }
-	@clang $(STRICT) -O1 -g -fno-sanitize-recover=all -fsanitize=fuzzer,address,undefined -pthread -Itangle -Itests -o build/fuzz_hash \
-	  tests/fuzz_hash.c $(PORT:%=tangle/%.c)
-	@build/fuzz_hash -runs=$(FUZZ_RUNS) -max_len=400 -dict=tests/fuzz_hash.dict -verbosity=0 -print_final_stats=1
-FUZZ_RUNS ?= 10000000
-simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
-	@$(MAKE) -s build/simulate.gil build/simulate.ft
-	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
-	@build/simulate.ft --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
-replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by step
-	@$(MAKE) -s build/simulate.$(or $(CONFIG),gil)
-	@build/simulate.$(or $(CONFIG),gil) --replay $(SCENARIO) $(SCHEDULE)
-museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
-	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
-
 coverage: tangle ## lines and branches of tangle/ that the suites reach (gcov)
 	@find build -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory suites WHICH="cov-gil cov-ft" RUN="$(RUN) --quiet --apart"
@@ -130,13 +107,9 @@ build/%.$(1).o: $(2)tests/%.c
 build/%.$(1): build/%.$(1).o build/support.$(1).o $$(PORT:%=build/%.$(1).o)
 	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
 endef
-# The calls that the tests of the hash secret make fail: the linker sends them to __wrap_open and so on.
-WRAPPED := open __open_2 fstat read __read_chk close getrandom getentropy PyEval_SaveThread PyEval_RestoreThread
-build/check_hash_secret.%: LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
-build/check_hashing.%: LDFLAGS += -Wl,--wrap=getrandom
 $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
 .SECONDARY:
-include tests/simulation.mk
+include tests/hash.mk tests/simulation.mk
 endif
 -include $(wildcard build/*.d build/*/*.d)

@@ -470,17 +470,17 @@ START_TEST(test_claim_14_17_the_time_left_shrinks)
     PyThread_type_lock lock = again_allocate_lock();
     again_acquire_lock(lock, WAIT_LOCK);
     attach_here();
-    pester_begin(note_call, &calls);
-    n_us = 0;
-    PyTime_MonotonicRaw(&began);
-    ck_assert_int_eq(again_acquire_with_retries(lock, timeout), PY_LOCK_FAILURE);
-    PyTime_MonotonicRaw(&now);
-    pester_end();
+    do {                    /* on a busy machine the time may pass without a signal */
+        n_us = 0;
+        pester_begin(note_call, &calls);
+        PyTime_MonotonicRaw(&began);
+        ck_assert_int_eq(again_acquire_with_retries(lock, timeout), PY_LOCK_FAILURE);
+        PyTime_MonotonicRaw(&now);
+        pester_end();
+        ck_assert_int_ge(now - began, WALL_CLOCK ? 0 : timeout);
+        ck_assert_int_eq(us_grew, 0);
+    } while (calls == 0 || n_us < 2);
     detach_here();
-    ck_assert_int_ge(now - began, WALL_CLOCK ? 0 : timeout);
-    ck_assert_int_gt(calls, 0);
-    ck_assert_int_eq(us_grew, 0);
-    ck_assert_int_ge(n_us, 2);
     ck_assert_int_eq(first_us, timeout / 1000);
     ck_assert_int_lt(last_us, first_us);
     again_release_lock(lock);
