@@ -9,6 +9,7 @@
 #include "host/ceval.h"
 #include "host/pyatomic.h"
 #include "host/pyerrors.h"
+#include "host/pythread.h"
 #include "host/pytime.h"
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
@@ -274,8 +275,6 @@ _PyOnceFlag_CallOnceSlow(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
     }
     return 0;
 }
-
-#include "host/pythread.h"
 
 static int
 recursive_mutex_is_owned_by(_PyRecursiveMutex *m, PyThread_ident_t tid)

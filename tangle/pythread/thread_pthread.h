@@ -191,7 +191,7 @@ PyThread_detach_thread(PyThread_handle_t handle)
     return pthread_detach((pthread_t)handle);
 }
 
-__attribute__((weak)) PyThread_ident_t
+PyThread_ident_t
 PyThread_get_thread_ident_ex(void)
 {
     if (!is_initialized()) {

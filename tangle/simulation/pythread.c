@@ -1,0 +1,10 @@
+// Ours: of pythread/thread_pthread.h, the identity alone.
+#include "host/pythread.h"
+
+#include <pthread.h>
+
+PyThread_ident_t
+PyThread_get_thread_ident_ex(void)
+{
+    return (PyThread_ident_t)pthread_self();    /* sim_pthread_self, by system.h */
+}
