@@ -91,7 +91,8 @@ lockstep: tangle ## fail when tangle/ or tests/ are not what the chapters say
 	@git diff --exit-code --stat -- tangle tests && test -z "$$(git status --porcelain -- tangle tests)" || \
 	  { echo "lockstep: tangle/ and tests/ are not what the chapters say: commit what make tangle wrote" >&2; exit 1; }
 check: FUZZ_RUNS := 200000
-check: lockstep refs test sanitize fuzz coverage tools simulate museum book ## everything that CI runs
+check: LITMUS := --if-possible
+check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus book ## everything that CI runs
 	@$(PYTHON) tests/book/check_pages.py
 timings:        ## how long each step takes on this machine
 	@sh tests/timings.sh

@@ -21,7 +21,7 @@ $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call simulation,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft,$(eval $(call simulation,$(c),)))
 -include $(wildcard build/simulated.*/*/*.d)
 
-.PHONY: simulate replay museum
+.PHONY: simulate replay museum litmus
 simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
 	@$(MAKE) -s build/simulate.gil build/simulate.ft
 	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
@@ -31,3 +31,5 @@ replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by st
 	@build/simulate.$(or $(CONFIG),gil) --replay $(SCENARIO) $(SCHEDULE)
 museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
 	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
+litmus: tangle  ## the orders weaker than sequential consistency, and each made weaker still, under herd7's model of C11
+	@$(PYTHON) tests/litmus.py $(LITMUS)

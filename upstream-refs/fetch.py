@@ -65,8 +65,8 @@ def machine_uris():
     return list(dict.fromkeys(known or [uri for uri, _ in rows if uri.rstrip("/").endswith("/debian")]))
 
 
-def from_debian(folder):
-    """The .orig.tar.xz of Debian's source package, by a private apt configuration."""
+def private_apt(folder, suite, kind):
+    """The environment of an apt that knows one more suite, and the system nothing of it; None where there is no Debian archive."""
     uris = machine_uris()
     if not uris:
         say("this machine's apt names no Debian archive")
@@ -76,13 +76,20 @@ def from_debian(folder):
         (state / room).mkdir(parents=True)
     keyring = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     signed = f"[signed-by={keyring}] " if keyring.is_file() else ""
-    (state / "sources.list").write_text("".join(f"deb-src {signed}{uri} {SUITE} main\n" for uri in uris))
+    (state / "sources.list").write_text("".join(f"{kind} {signed}{uri} {suite} main\n" for uri in uris))
     (state / "apt.conf").write_text("".join(f'{k} "{v}";\n' for k, v in {
         "Dir::State": state, "Dir::State::lists": state / "lists", "Dir::Cache": state / "cache",
-        "Dir::Etc::sourcelist": state / "sources.list", "Dir::Etc::sourceparts": "/dev/null",
-        "Acquire::Languages": "none", "Acquire::Retries": "3", "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
+        "Dir::Etc::sourcelist": state / "sources.list", "Dir::Etc::sourceparts": "/dev/null", "Acquire::Languages": "none",
+        "Acquire::Retries": "3", "Acquire::Check-Valid-Until": "false", "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
     }.items() if v))
-    environment = dict(os.environ, APT_CONFIG=str(state / "apt.conf"), LC_ALL="C")
+    return dict(os.environ, APT_CONFIG=str(state / "apt.conf"), LC_ALL="C")
+
+
+def from_debian(folder):
+    """The .orig.tar.xz of Debian's source package, by a private apt configuration."""
+    environment = private_apt(folder, SUITE, "deb-src")
+    if environment is None:
+        return None
     say(f"asking Debian's {SUITE} for the source of {SOURCE} (about 35 MB with the suite's index)")
     for command in (["apt-get", "-q", "update"], ["apt-get", "-q", "source", "--download-only", "--tar-only", SOURCE]):
         run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
