@@ -206,7 +206,7 @@ def show(builder, bug, bases):
 
 
 def table(rows):
-    text = ["| Exhibit | What is wrong | Found by | After | Preemptions | Steps | Verdict |", "|---|---|---|---:|---:|---:|---|"]
+    text = ["| Exhibit | What is wrong | Found by | After | Pre-emptions | Steps | Verdict |", "|---|---|---|---:|---:|---:|---|"]
     for bug, row in rows:
         text.append(f"| {bug} | {bug.what} | `{bug.scenario}` | {row['tried']:,} | {row['preemptions']} | {row['steps']} | `{row['why']}` |")
     return "\n".join(text)

@@ -34,7 +34,7 @@ local function escape_tex(s) return (s:gsub("[\\{}$&#^_~%%]", tex_specials)) end
 -- Code set by TeX: fixed spaces. In running text it may break after the joints of a name, without a hyphen.
 local function tex_code(s) return (escape_tex(s):gsub(" ", "~")) end
 local function tex_inline_code(s)
-  s = escape_tex(s):gsub("\\_", "\\_\\gfbreak{}"):gsub("([/.,>%)])", "%1\\gfbreak{}"):gsub("(%l)(%u)", "%1\\gfbreak{}%2")
+  s = escape_tex(s):gsub("\\_", "\\_\\gfbreak{}"):gsub("([/.,>%)])", "%1\\gfbreak{}"):gsub("(%l)(%u)", "%1\\gfbreak{}%2"):gsub("(%a)%-(%l)", "%1-\\gfbreak{}%2"):gsub("%(", "(\\gfbreak{}")
   return "\\gfcode{" .. s .. "}"
 end
 
@@ -485,8 +485,8 @@ end
 
 -- Blocks ----------------------------------------------------------------------------------------------------
 
--- Tables: the browser finds the widths; print gets columns in proportion to their longest cells, none narrower than
--- its longest piece that cannot be broken.
+-- Tables: the browser finds the widths; print gets columns in proportion to their longest cells, with room for a piece that
+-- cannot be broken.
 local function table_block(block)
   local longest, floor, total = {}, {}, 0
   local function measure(rows)
@@ -500,14 +500,14 @@ local function table_block(block)
   end
   measure(block.head.rows)
   for _, body in ipairs(block.bodies) do measure(body.body) end
-  for i, n in ipairs(longest) do total = total + n; floor[i] = ((floor[i] or 4) + 2) / 68 end
-  local free, wide = 1, 0
+  for _, n in ipairs(longest) do total = total + n end
+  local share, shares = {}, 0
   for i, n in ipairs(longest) do
-    if n / total < floor[i] then free = free - floor[i] else wide = wide + n end
+    share[i] = math.max(n / total, math.min((floor[i] or 4) + 4, 16) / 68)
+    shares = shares + share[i]
   end
   for i, spec in ipairs(block.colspecs) do
-    local width = longest[i] / total < floor[i] and floor[i] or longest[i] / wide * free
-    block.colspecs[i] = { spec[1], target == "latex" and total > 60 and width or nil }
+    block.colspecs[i] = { spec[1], target == "latex" and total > 60 and share[i] / shares or nil }
   end
   if target == "latex" then return pandoc.List { raw("\\begin{gftable}"), block, raw("\\end{gftable}") } end
   return pandoc.List { raw('<div class="table" tabindex="0" role="region" aria-label="Table">'), block, raw("</div>") }
