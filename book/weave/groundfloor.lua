@@ -483,6 +483,32 @@ local function figure(block)
     .. '</div><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
 end
 
+-- Reports: what a run wrote about itself, set as a part of the chapter; without one, what the block itself says ----
+
+local function report_picture(report, picture, caption)
+  local svg = report.pictures[picture] or fail("a report names the picture " .. picture .. ", and it is not beside it")
+  if target == "latex" then
+    local name = picture:gsub("%.svg$", ".pdf")
+    local file = io.open(figures_dir .. "/" .. name, "wb") or fail("cannot write " .. figures_dir .. "/" .. name)
+    file:write(pandoc.pipe("rsvg-convert", { "--format=pdf" }, svg))
+    file:close()
+    return pandoc.List { raw("\\begin{gffigure}{r-" .. picture:gsub("%W", "-") .. "}{" .. name .. "}"), pandoc.Para(caption), raw("\\end{gffigure}") }
+  end
+  svg = svg:gsub("^.-(<svg)", "%1"):gsub("<svg", '<svg role="img" aria-label="' .. escape_html(pandoc.utils.stringify(caption)) .. '"', 1)
+  return pandoc.List { raw('<figure class="drawing"><div class="art">' .. svg .. "</div><figcaption>"), pandoc.Plain(caption), raw("</figcaption></figure>") }
+end
+
+local function report_blocks(block)
+  local source = block.attributes.src or fail("a report needs src=")
+  local report = index.reports[source]
+  local out = pandoc.List()
+  for _, b in ipairs(pandoc.read(report and report.text or block.text, "markdown-citations-tex_math_dollars-raw_tex").blocks) do
+    local only = (b.t == "Para" or b.t == "Figure") and (b.t == "Figure" and b.content[1].content or b.content)[1]
+    if only and only.t == "Image" then out:extend(report_picture(report, only.src, only.caption)) else out:insert(b) end
+  end
+  return out
+end
+
 -- Blocks ----------------------------------------------------------------------------------------------------
 
 -- Tables: the browser finds the widths; print gets columns in proportion to their longest cells, with room for a piece that
@@ -526,10 +552,18 @@ local function details_in_print(block)
   return raw(out)
 end
 
-local function simple_block(block)
+local simple_block
+function simple_block(block)
   if block.t == "CodeBlock" then
     if chunk_of(block) then return chunk_block(block) end
     if block.classes:includes("dot") then return figure(block) end
+    if block.classes:includes("report") then
+      local out = pandoc.List()
+      for _, b in ipairs(report_blocks(block)) do
+        if b.t == "RawBlock" then out:insert(b) else out:extend(simple_block(b)) end
+      end
+      return out
+    end
     return { plain_code(block) }
   elseif block.t == "Table" then
     return table_block(block)

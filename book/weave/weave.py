@@ -119,7 +119,19 @@ def lua(value):
     return "{" + ",\n".join(f"[{lua(key)}]={lua(item)}" for key, item in value.items() if item is not None) + "}"
 
 
-def dependencies(index, chapter, text):
+def reports(text, build):
+    """What the .report blocks of a chapter show: the last run's report, or the one that is kept beside the chapters."""
+    found = {}
+    for name in re.findall(r"^```+ *\{\.report src=\"([\w.-]+)\"", text, re.M):
+        room = next((room for room in (build / "reports", HERE.parent / "reports") if (room / name).is_file()), None)
+        if room:
+            body = read(room / name)
+            pictures = {picture: read(room / picture) for picture in re.findall(r"\]\(([\w.-]+\.svg)\)", body) if (room / picture).is_file()}
+            found[name] = {"text": body, "pictures": pictures}
+    return found
+
+
+def dependencies(index, chapter, text, build):
     """The part of the index that one chapter's page depends on. No line numbers: moving prose about changes nothing else."""
     stem = chapter["stem"]
     words = set(re.findall(r"[A-Za-z_]\w*", text))
@@ -140,7 +152,8 @@ def dependencies(index, chapter, text):
                             and (entry["chapter"] == stem or not entry["file"].startswith("tests/check_"))},    # another suite's helpers are its own
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
-            "tested_at": index["tested_at"] if claims else None}
+            "tested_at": index["tested_at"] if claims else None,
+            "reports": reports(text, build)}
 
 
 # The weaver ----------------------------------------------------------------------------------------------------
@@ -158,12 +171,14 @@ class Weaver:
         program = shutil.which(need("pandoc", "pandoc"))
         if any("{.dot" in text for text in self.texts.values()):
             need("dot", "graphviz")
+        if target == "latex" and any("{.report" in text for text in self.texts.values()):
+            need("rsvg-convert", "librsvg2-bin")
         folder = self.work / target
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         todo, outputs = [], {}
         for chapter in self.chapters:
             stem = chapter["stem"]
-            table = "return " + lua(dependencies(self.index, chapter, self.texts[stem])) + "\n"
+            table = "return " + lua(dependencies(self.index, chapter, self.texts[stem], self.work.parent)) + "\n"
             write(self.work / f"{stem}.lua", table)
             key = digest(self.texts[stem], table, self.filter, READER, target, os.stat(program).st_mtime_ns)
             outputs[stem] = folder / f"{stem}.out"
