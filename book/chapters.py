@@ -24,6 +24,14 @@ FILE_NAME = re.compile(r"^[a-z][a-z0-9_]*(/[A-Za-z0-9_.\-]+)*/[A-Za-z0-9_\-]+\.[
 CITATION = re.compile(r"^\[CPython: ([^,\]]+), ((?:`[^`]+`(?:, )?)+)\]"
                       r"\((https://github\.com/python/cpython/blob/v([0-9][0-9a-z.]*)/([^#)]+)#L(\d+)(?:-L(\d+))?)\)$")
 CLAIM = re.compile(r"^\*\*Claim (\d+)\.(\d+)\.\*\*\s*(.*)$")
+# What the book is divided into: a title, the first chapter of the part, and a sentence about it.
+PARTS = [("The house", 1, "Which floor this is, who calls from above, and the little of an interpreter that its code asks for."),
+         ("Memory and hashing", 3, "Memory that is given back in one stroke, and numbers that nobody can guess."),
+         ("Waiting", 6, "A thread that sleeps until it is called, and six kinds of lock made of nothing else; then every order in which they can be used."),
+         ("Threads", 13, "Threads that start, end and wait for one another, and the locks that Python had before the small ones."),
+         ("Proofs", 15, "The port in place of the original, and beside it.")]
+BACK_MATTER = 90                # files numbered from here on have no chapter number: glossary, bibliography
+
 TEST = re.compile(r"\bSTART_TEST\((test_claim_(\d+)_(\d+)_\w+)\)")
 
 
@@ -79,7 +87,8 @@ class Chapter:
 
     def __init__(self, path, name):
         self.file, self.path, self.stem = path, name, path.stem
-        self.number = int(self.stem.split("-")[0]) if self.stem.split("-")[0].isdigit() else None
+        place = int(self.stem.split("-")[0]) if self.stem.split("-")[0].isdigit() else 0
+        self.number = place if place < BACK_MATTER else 0       # the preface and the back matter have none
         self.definitions, self.citations, self.claims, self.ours = [], [], [], []
         self.findings = []
         self.lines = self._read()
@@ -386,6 +395,16 @@ class Book:
                            "signature": tag.get("signature", ""), "public": not tag.get("file", False)}
         return found
 
+    def parts(self):
+        """The parts that have chapters: number, title, a sentence, and the stems of their chapters."""
+        found = []
+        for i, (title, first, about) in enumerate(PARTS):
+            last = PARTS[i + 1][1] if i + 1 < len(PARTS) else BACK_MATTER
+            stems = [c.stem for c in self.chapters if first <= c.number < last]
+            if stems:
+                found.append({"number": ["I", "II", "III", "IV", "V"][i], "title": title, "about": about, "stems": stems})
+        return found
+
     def index(self):
         """Everything that the weaver needs, as plain data."""
         import sys
@@ -413,6 +432,7 @@ class Book:
                                       "defines": sorted(defined.get(identity(d), []))} for d in definitions]}
         return {"version": refs.VERSION,
                 "chapters": [{"path": c.path, "stem": c.stem, "number": c.number, "title": c.title} for c in self.chapters],
+                "parts": self.parts(),
                 "chunks": chunks, "identifiers": identifiers, "citations": refs.excerpts(self), "claims": claims,
                 "tested_at": results.get("at")}
 
