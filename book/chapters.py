@@ -4,7 +4,9 @@ Every tool of the book reads the chapters through this module: book/tangle.py (w
 upstream-refs/refs.py (which holds the citations to upstream) and book/weave/weave.py (which makes the pages). A chapter
 is Markdown and noweb at once; what is wrong with one is told as `book/03-arena.md:123: what, and what to do`.
 """
+import base64
 import difflib
+import functools
 import hashlib
 import json
 import pathlib
@@ -24,6 +26,8 @@ FILE_NAME = re.compile(r"^[a-z][a-z0-9_]*(/[A-Za-z0-9_.\-]+)*/[A-Za-z0-9_\-]+\.[
 CITATION = re.compile(r"^\[CPython: ([^,\]]+), ((?:`[^`]+`(?:, )?)+)\]"
                       r"\((https://github\.com/python/cpython/blob/v([0-9][0-9a-z.]*)/([^#)]+)#L(\d+)(?:-L(\d+))?)\)$")
 CLAIM = re.compile(r"^\*\*Claim (\d+)\.(\d+)\.\*\*\s*(.*)$")
+DIRECTIVE = "\0"
+LINE_DIRECTIVE = re.compile(r'^\s*#line (\d+) "(.+)"$')
 # What the book is divided into: a title, the first chapter of the part, and a sentence about it.
 PARTS = [("The house", 1, "Which floor this is, who calls from above, and the little of an interpreter that its code asks for."),
          ("Memory and hashing", 3, "Memory that is given back in one stroke, and numbers that nobody can guess."),
@@ -31,7 +35,6 @@ PARTS = [("The house", 1, "Which floor this is, who calls from above, and the li
          ("Threads", 13, "Threads that start, end and wait for one another, and the locks that Python had before the small ones."),
          ("Proofs", 15, "The port in place of the original, and beside it.")]
 BACK_MATTER = 90                # files numbered from here on have no chapter number: glossary, bibliography
-
 TEST = re.compile(r"\bSTART_TEST\((test_claim_(\d+)_(\d+)_\w+)\)")
 
 
@@ -97,6 +100,25 @@ class Chapter:
 
     def say(self, line, message):
         self.findings.append((self.path, line, message))
+
+    def pairs(self, role):
+        """Where citations are followed at once by chunks of the port: {"upstream": [[url, occurrence]], "port": [definition]}."""
+        blocks = sorted([(c.line, c.line, c) for c in self.citations] + [(d.line - 1, d.last_line + 1, d) for d in self.definitions], key=lambda b: b[0])
+        found, pair, end, seen = [], None, 0, {}
+        for first, last, block in blocks:
+            joined = pair is not None and not any(line.strip() for line in self.lines[end:first - 1])
+            end = last
+            if isinstance(block, Citation):
+                seen[block.url] = seen.get(block.url, 0) + 1
+                if not joined or pair["port"]:
+                    pair = {"upstream": [], "port": []}
+                    found.append(pair)
+                pair["upstream"].append([block.url, seen[block.url]])
+            elif joined and role(block.name) == "port":
+                pair["port"].append(block)
+            else:
+                pair = None
+        return [pair for pair in found if pair["port"]]
 
     def _read(self):
         data = self.file.read_bytes()
@@ -257,10 +279,6 @@ def target_of(name):
     return name if name.startswith("tests/") else "tangle/" + name
 
 
-def slug(name):
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
 class Book:
     """All chapters together. `findings` lists what is wrong; an empty list means that noweb can be trusted with them."""
 
@@ -377,8 +395,14 @@ class Book:
         rank = {"function": 0, "struct": 1, "union": 1, "typedef": 2, "macro": 3, "variable": 3, "enum": 3, "enumerator": 4, "prototype": 5}
         tags = ctags(files)
         macros = {(tag["path"], tag["name"]) for tag in tags if tag["kind"] == "macro"}
+        places = {}
+        contracts = {}
         for tag in tags:
             name, kind = tag["name"], tag["kind"]
+            if kind in rank and not tag.get("file") or kind == "function":
+                contract = contract_above(pathlib.Path(tag["path"]), tag["line"])
+                if contract and (name not in contracts or kind == "prototype"):
+                    contracts[name] = contract
             if kind not in rank or name.endswith("_H") or name.startswith("__anon"):
                 continue
             if kind == "function" and (tag["path"], name) in macros:
@@ -386,13 +410,25 @@ class Book:
             if name in found and rank[kind] >= rank[found[name]["kind"]]:
                 continue
             file = pathlib.Path(tag["path"])
-            origin = origin_of(file, tag["line"])
+            if file not in places:
+                places[file] = line_map(file)
+            origin = places[file].get(tag["line"])
             definition = self.definition_at(*origin) if origin else None
             if definition is None:
                 continue
             found[name] = {"kind": kind, "file": str(file.relative_to(made)), "line": tag["line"], "chapter": definition.chapter.stem,
                            "chapter_line": origin[1], "chunk": definition.name, "def_id": identity(definition),
-                           "signature": tag.get("signature", ""), "public": not tag.get("file", False)}
+                           "type": tag.get("typeref", "").partition(":")[2], "signature": tag.get("signature", ""), "public": not tag.get("file", False),
+                           "cited": definition.cited.url if isinstance(definition.cited, Citation) else None}
+        for name, entry in found.items():
+            entry["contract"] = contracts.get(name, "")
+            entry["claims"] = []
+        for definitions in self.chunks.values():
+            for definition in definitions:
+                if definition.claim and self.role(definition.name) == "test":
+                    for word in set(re.findall(r"\w+", "\n".join(definition.body))):
+                        if word in found and definition.claim not in found[word]["claims"]:
+                            found[word]["claims"].append(definition.claim)
         return found
 
     def parts(self):
@@ -426,29 +462,62 @@ class Book:
                               "results": outcome, "passed": all(r == "success" for r in outcome.values()) if outcome else None}
         chunks = {}
         for name, definitions in self.chunks.items():
-            chunks[name] = {"slug": slug(name), "target": self.roots.get(name), "role": self.role(name),
+            chunks[name] = {"target": self.roots.get(name), "role": self.role(name),
                             "files": self.files_of.get(name, []), "used_in": self.used_in[name],
-                            "defs": [{"chapter": d.chapter.stem, "line": d.line, "n": d.n, "id": identity(d), "uses": d.uses,
+                            "defs": [{"chapter": d.chapter.stem, "line": d.line, "n": d.n, "id": identity(d), "uses": d.uses, "body": d.body,
                                       "defines": sorted(defined.get(identity(d), []))} for d in definitions]}
         return {"version": refs.VERSION,
                 "chapters": [{"path": c.path, "stem": c.stem, "number": c.number, "title": c.title} for c in self.chapters],
                 "parts": self.parts(),
+                "pairs": {c.stem: [{"upstream": pair["upstream"], "port": [identity(d) for d in pair["port"]]} for pair in c.pairs(self.role)]
+                          for c in self.chapters},
                 "chunks": chunks, "identifiers": identifiers, "citations": refs.excerpts(self), "claims": claims,
                 "tested_at": results.get("at")}
 
 
 def identity(definition):
-    return f"c-{slug(definition.name)}-{definition.n}"
+    """A definition's id in the woven book: short, since a page repeats it, and the same for as long as the name stays."""
+    short = base64.b32encode(hashlib.sha256(definition.name.encode()).digest())[:6].decode().lower()
+    return f"c-{short}" + (f"-{definition.n}" if definition.n > 1 else "")
 
 
-def origin_of(file, line):
-    """(chapter, line) of a line of a file extracted with #line directives."""
-    origin = None
-    for number, text in enumerate(file.read_text(encoding="utf-8").split("\n")[:line], 1):
-        directive = re.match(r'^\s*#line (\d+) "(.+)"$', text)
+def line_map(file):
+    """{line: (chapter, line)} of a file extracted with #line directives."""
+    places, origin = {}, None
+    for number, text in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+        directive = LINE_DIRECTIVE.match(text)
         if directive:
             origin = (directive.group(2), int(directive.group(1)) - number - 1)
-    return (origin[0], origin[1] + line) if origin else None
+        if origin:
+            places[number] = (origin[0], origin[1] + number)
+    return places
+
+
+@functools.cache
+def lines_of(file):
+    """The lines of an extracted file, its #line directives blanked to a mark that no C has."""
+    return [DIRECTIVE if LINE_DIRECTIVE.match(line) else line for line in file.read_text(encoding="utf-8").split("\n")]
+
+
+def contract_above(file, line):
+    """The comment above a declaration, or above the run of declarations that it stands in; without its stars."""
+    lines, at = lines_of(file), line - 2
+    while at >= 0 and (lines[at] == DIRECTIVE or lines[at].strip() and not lines[at].rstrip().endswith(("*/", "}", "};"))
+                       and not lines[at].startswith("//")):
+        at -= 1
+    if at < 0 or not lines[at].rstrip().endswith("*/"):
+        return ""
+    comment = []
+    while at >= 0:
+        if lines[at] != DIRECTIVE:
+            comment.insert(0, lines[at])
+        if lines[at].lstrip().startswith("/*"):
+            break
+        at -= 1
+    if at < 0 or lines[at].startswith(" "):
+        return ""                       # the comment of a member
+    text = "\n".join(re.sub(r"^ ?\* ?|^/\* ?", "", part) for part in comment)
+    return re.sub(r"\s*\*/\s*$", "", text).strip("\n")
 
 
 def ctags(files):

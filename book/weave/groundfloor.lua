@@ -41,6 +41,12 @@ end
 -- What noweb needs escaped, as the reader should see it.
 local function unescape(s) return (s:gsub("@<<", "<<"):gsub("@>>", ">>")) end
 
+-- An attribute's value: bare in the pages where HTML allows it (they are read by the hundred), quoted in EPUB's XHTML.
+local function q(value)
+  if target == "html" and value:match("^[%w_.:/#-]*[%w_.:#-]$") then return value end
+  return '"' .. escape_html(value) .. '"'
+end
+
 local function raw(text) return pandoc.RawBlock(target == "latex" and "latex" or "html", text) end
 local function raw_inline(text) return pandoc.RawInline(target == "latex" and "latex" or "html", text) end
 
@@ -68,21 +74,21 @@ local function chunk_name(name)
     if file then return "\\gffile{" .. tex_inline_code(file) .. "} \\emph{" .. escape_tex(phrase) .. "}" end
     return index.chunks[name].target and tex_inline_code(name) or "\\emph{" .. escape_tex(name) .. "}"
   end
-  if file then return '<span class="file">' .. escape_html(file) .. "</span> <i>" .. escape_html(phrase) .. "</i>" end
+  if file then return "<span class=" .. q("file") .. ">" .. escape_html(file) .. "</span> <i>" .. escape_html(phrase) .. "</i>" end
   local tag = index.chunks[name].target and "code" or "i"
   return "<" .. tag .. ">" .. escape_html(name) .. "</" .. tag .. ">"
 end
 
 local function chunk_link(name, definition)
   if target == "latex" then return "\\gfref{" .. definition.id .. "}{" .. chunk_name(name) .. "}" end
-  return '<a class="ref" href="' .. href(definition.chapter, definition.id) .. '">⟨' .. chunk_name(name) .. "⟩</a>"
+  return "<a class=" .. q("ref") .. " href=" .. q(href(definition.chapter, definition.id)) .. ">⟨" .. chunk_name(name) .. "⟩</a>"
 end
 
 -- Code ------------------------------------------------------------------------------------------------------
 
 -- Skylighting's token classes, folded into the few that the book's styles distinguish.
 local token_class = { kw = "k", cf = "k", dt = "t", co = "c", ["do"] = "c", an = "c", cv = "c", st = "s", ch = "s", sc = "s",
-  ss = "s", vs = "s", im = "s", pp = "p", dv = "n", bn = "n", fl = "n", cn = "n" }
+  ss = "s", vs = "s", im = "s", pp = "p", dv = "n", bn = "n", fl = "n", cn = "n" }   -- numbers are coloured in print alone
 
 local entities = { lt = "<", gt = ">", quot = '"', amp = "&", ["#39"] = "'" }
 
@@ -111,8 +117,8 @@ local function highlight(code, language)
   return lines
 end
 
--- One token of a chunk's code: references and identifiers become links.
-local function render_token(class, text, context)
+-- The text of one token of a chunk's code: references and identifiers become links.
+local function linked(class, text, context)
   local out = {}
   local function put(plain)
     if plain == "" then return end
@@ -133,7 +139,7 @@ local function render_token(class, text, context)
       if target == "latex" then
         out[#out + 1] = "\\hyperref[" .. entry.def_id .. "]{" .. tex_code(word) .. "}"
       else
-        out[#out + 1] = '<a href="' .. href(entry.chapter, entry.def_id) .. '">' .. escape_html(word) .. "</a>"
+        out[#out + 1] = "<a href=" .. q(href(entry.chapter, entry.def_id)) .. ">" .. escape_html(word) .. "</a>"
       end
     elseif entry then
       out[#out + 1] = target == "latex" and "\\gfdefined{" .. tex_code(word) .. "}" or "<dfn>" .. escape_html(word) .. "</dfn>"
@@ -143,10 +149,60 @@ local function render_token(class, text, context)
     at = to + 1
   end
   put(text:sub(at))
-  local body = table.concat(out)
+  return table.concat(out)
+end
+
+local function render_token(class, text, context)
+  local body = linked(class, text, context)
   if not class then return body end
   if target == "latex" then return "\\gf" .. class .. "{" .. body .. "}" end
   return '<span class="' .. class .. '">' .. body .. "</span>"
+end
+
+-- In the pages a run of tokens of one class is one element, over lines if need be, with the shortest tag; what differs from the other
+-- side of a pair stands in <mark>.
+local page_tag = { k = "b", t = "b class=t", c = "i", s = "i class=s", p = "i class=p" }
+
+local function split_at_marks(tokens, marks)
+  if not marks then return tokens end
+  local out, column = {}, 1
+  for _, t in ipairs(tokens) do
+    local from, to = column, column + #t[2] - 1
+    local at = from
+    for _, m in ipairs(marks) do
+      local a, b = math.max(m[1], at), math.min(m[2], to)
+      if a <= b then
+        if at < a then out[#out + 1] = { t[1], t[2]:sub(at - from + 1, a - from) } end
+        out[#out + 1] = { t[1], t[2]:sub(a - from + 1, b - from + 1), true }
+        at = b + 1
+      end
+    end
+    if at <= to then out[#out + 1] = { t[1], t[2]:sub(at - from + 1) } end
+    column = to + 1
+  end
+  return out
+end
+
+local function page_code(lines, context, marks)
+  local out, class, marked = {}, nil, false
+  local function turn(to_class, to_mark)
+    if class and (class ~= to_class or marked ~= to_mark) then
+      out[#out + 1], class = "</" .. page_tag[class]:sub(1, 1) .. ">", nil
+    end
+    if marked ~= to_mark then out[#out + 1], marked = to_mark and "<mark>" or "</mark>", to_mark end
+    if to_class and to_class ~= class then out[#out + 1], class = "<" .. page_tag[to_class] .. ">", to_class end
+  end
+  for i, tokens in ipairs(lines) do
+    if marked then turn(nil, false) end
+    if i > 1 then out[#out + 1] = "\n" end
+    for _, t in ipairs(split_at_marks(tokens, marks and marks[i])) do
+      local blank = class and not t[1] and not t[2]:find("%S")
+      turn(blank and class or page_tag[t[1]] and t[1], t[3] or false)
+      out[#out + 1] = linked(t[1], t[2], context)
+    end
+  end
+  turn(nil, false)
+  return table.concat(out)
 end
 
 -- In print a line longer than the measure is broken where a word ends, and the rest is marked by an arrow.
@@ -174,8 +230,9 @@ local function fold(tokens)
 end
 
 -- The lines of a block as HTML or as a run of \gfline. `first` numbers them (upstream's own line numbers).
-local function render_code(lines, context, first)
+local function render_code(lines, context, first, marks)
   if not context.test then code_lines = code_lines + #lines end
+  if target == "html" then return page_code(lines, context, marks) end
   local out = {}
   for i, tokens in ipairs(lines) do
     local function render(row)
@@ -198,8 +255,12 @@ local function render_code(lines, context, first)
   return table.concat(out, "\n")
 end
 
-local function pre(code, label)
-  return '<pre tabindex="0" role="region" aria-label="' .. escape_html(label) .. '"><code>' .. code .. "</code></pre>"
+-- The pages' script makes blocks that are too wide focusable. Upstream's line numbers are one attribute there, set beside the code by the stylesheet.
+local function pre(code, label, first, count)
+  if target ~= "html" then return '<pre tabindex="0" role="region" aria-label="' .. escape_html(label) .. '"><code>' .. code .. "</code></pre>" end
+  local numbers = {}
+  for i = 1, first and count or 0 do numbers[i] = first + i - 1 end
+  return "<pre" .. (first and ' data-n="' .. table.concat(numbers, "\n") .. '"' or "") .. "><code>" .. code .. "</code></pre>"
 end
 
 -- Chunks ----------------------------------------------------------------------------------------------------
@@ -240,6 +301,27 @@ local function users_of(name)
   return users
 end
 
+-- Under a chunk that defines functions: the text of CPython that they come from, and the claims that name them.
+local function proof(definition)
+  if target ~= "html" or not definition.functions then return "" end
+  local out = {}
+  if definition.cited then
+    local c = index.citations[definition.cited]
+    out[1] = "<span>CPython <a href=" .. q("#u-" .. (c.path .. "-" .. c.first):gsub("[^%w]+", "-")) .. ">" .. escape_html(c.path) .. "</a></span>"
+  end
+  local claims = {}
+  for i, number in ipairs(definition.claims) do
+    if i > 6 then
+      claims[i] = "<a href=" .. q("identifiers.html#i-" .. definition.functions[1]) .. ">and " .. #definition.claims - 6 .. " more</a>"
+      break
+    end
+    claims[i] = "<a href=" .. q(href(definition.claim_chapters[i], "claim-" .. number:gsub("%.", "-"))) .. ">" .. number .. "</a>"
+  end
+  if #claims > 0 then out[#out + 1] = "<span>" .. (#claims == 1 and "Claim " or "Claims ") .. table.concat(claims, ", ") .. "</span>" end
+  out[#out + 1] = "<a href=" .. q("identifiers.html#i-" .. definition.functions[1]) .. ">Tests and all</a>"
+  return "<p class=" .. q("foot proof") .. ">" .. table.concat(out, " ") .. "</p>"
+end
+
 local function chunk_block(block)
   local name = chunk_of(block)
   seen[name] = (seen[name] or 0) + 1
@@ -249,7 +331,7 @@ local function chunk_block(block)
   local code, references = chunk_code(block.text)
   local lines = highlight(code, block.classes[1])
   local context = { references = references, definition = definition, test = chunk.role == "test" }
-  local rendered = render_code(lines, context)
+  local rendered = render_code(lines, context, nil, index.marks[definition.id])
   local total, sign = #chunk.defs, n == 1 and "≡" or "+≡"
   local file = (chunk.files[1] or ""):gsub("^tangle/", "")
   if name:find(file .. ":", 1, true) == 1 then file = "" end         -- the name says it already
@@ -274,19 +356,20 @@ local function chunk_block(block)
       rendered, #foot > 0 and "\\gffoot{" .. table.concat(foot, ". ") .. "}" or "\\gfnofoot", "\\end{gfblock}" }, "\n")) }
   end
 
-  local bar = { '<figcaption class="bar"><a class="name" href="' .. href(stem, definition.id) .. '">⟨' .. chunk_name(name)
-    .. '⟩<span class="sign">' .. sign .. "</span></a>" }
+  local function link(class, id, text, label)
+    return "<a class=" .. q(class) .. " href=" .. q(href(stem, id)) .. (label and " aria-label=" .. q(label) or "") .. ">" .. text .. "</a>"
+  end
+  local bar = { "<figcaption class=" .. q("bar") .. ">", link("name", definition.id, "⟨" .. chunk_name(name) .. "⟩<span class=" .. q("sign") .. ">" .. sign .. "</span>"),
+    "<span class=" .. q("facts") .. ">" }
   local function put(s) bar[#bar + 1] = s end
-  put('<span class="facts">')
-  if file ~= "" then put('<span class="file">' .. escape_html(file) .. "</span>") end
-  if total > 1 then put('<span class="of">' .. n .. " of " .. total .. "</span>") end
-  if before then put('<a class="hop" href="' .. href(stem, before.id) .. '" aria-label="Previous part" title="Previous part">▲</a>') end
-  if after then put('<a class="hop" href="' .. href(stem, after.id) .. '" aria-label="Next part" title="Next part">▼</a>') end
-  put('<a class="permalink" href="' .. href(stem, definition.id) .. '" aria-label="Link to this chunk" title="Link to this chunk">#</a>')
+  if file ~= "" then put("<span class=" .. q("file") .. ">" .. escape_html(file) .. "</span>") end
+  if total > 1 then put("<span class=" .. q("of") .. ">" .. n .. " of " .. total .. "</span>") end
+  if before then put(link("hop", before.id, "▲", "Previous part")) end
+  if after then put(link("hop", after.id, "▼", "Next part")) end
   put("</span></figcaption>")
-  local foot = #used > 0 and '<p class="foot">Used in ' .. table.concat(used, ", ") .. "</p>" or ""
-  return pandoc.List { raw('<figure class="code ' .. chunk.role .. '" id="' .. definition.id .. '">' .. table.concat(bar)
-    .. pre(rendered, "Code of " .. name) .. foot .. "</figure>") }
+  local foot = #used > 0 and "<p class=" .. q("foot") .. ">Used in " .. table.concat(used, ", ") .. "</p>" or ""
+  return pandoc.List { raw("<figure class=" .. q("code " .. chunk.role) .. " id=" .. q(definition.id) .. ">" .. table.concat(bar)
+    .. pre(rendered, "Code of " .. name) .. foot .. proof(definition) .. "</figure>") }
 end
 
 -- Code that is no chunk: shell lines, excerpts of nothing.
@@ -306,11 +389,12 @@ local function citation_of(block)
     or fail("the citation " .. link.target .. " is not in the index: run make refs")
 end
 
-local upstream_ids = {}
+local upstream_ids, shown_before = {}, {}
 local function citation_block(url)
   local c = index.citations[url]
   local id = ("u-" .. c.path .. "-" .. c.first):gsub("[^%w]+", "-")
   upstream_ids[id] = (upstream_ids[id] or 0) + 1
+  shown_before[url] = (shown_before[url] or 0) + 1
   if upstream_ids[id] > 1 then id = id .. "-" .. upstream_ids[id] end
   if target ~= "html" then id = id .. "-" .. stem end
   local range = c.first == c.last and tostring(c.first) or c.first .. "–" .. c.last
@@ -320,7 +404,8 @@ local function citation_block(url)
   elseif c.state == "stale" then
     gap = c.why or "these lines differ from the pinned ones"
   end
-  local code = c.text and render_code(highlight((c.text:gsub("\n+$", "")), "c"), {}, c.first)
+  local lines = c.text and highlight((c.text:gsub("\n+$", "")), "c")
+  local code = lines and render_code(lines, {}, c.first, index.marks[url .. " " .. shown_before[url]])
   if target == "latex" then
     local state = c.state == "verified" and "\\gfverified" or "\\gfnotverified{" .. (c.state == "stale" and "stale" or "text missing") .. "}"
     return raw(table.concat({ "\\begin{gfblock}{upstream}",
@@ -329,11 +414,10 @@ local function citation_block(url)
       "\\end{gfblock}" }, "\n"))
   end
   local states = { verified = '<span class="ok">✓ verified</span>', stale = '<span class="bad">✗ stale</span>' }
-  local html = '<figure class="code upstream ' .. c.state .. '" id="' .. id .. '" data-cites="' .. escape_html(url) .. '">'
-    .. '<figcaption class="bar"><span class="source">CPython ' .. escape_html(c.version) .. ' · <a href="' .. escape_html(url) .. '">'
-    .. escape_html(c.path) .. "</a> · " .. range .. '</span><span class="facts">'
+  local html = "<figure class=" .. q("code upstream " .. c.state) .. " id=" .. q(id) .. "><figcaption class=" .. q("bar") .. "><span class=" .. q("source")
+    .. ">CPython " .. escape_html(c.version) .. " · <a href=" .. q(url) .. ">" .. escape_html(c.path) .. "</a> · " .. range .. "</span><span class=" .. q("facts") .. ">"
     .. (states[c.state] or '<span class="bad">text missing</span>') .. "</span></figcaption>"
-  if code then html = html .. pre(code, "CPython, " .. c.path .. ", lines " .. range) end
+  if code then html = html .. pre(code, "CPython, " .. c.path .. ", lines " .. range, c.first, #lines) end
   if gap then
     html = html .. '<p class="gap">' .. escape_html(gap)
     if not c.text then
@@ -404,11 +488,13 @@ local function badge(number)
   if #results == 0 then
     return target == "latex" and "\\gfresult{notrun}{not run}" or '<span class="result notrun">not run</span>'
   end
+  local labels, alike = {}, true
+  for i, r in ipairs(results) do labels[i], alike = r[1], alike and r[2] == results[1][2] end
+  if target == "html" and alike then results = { { table.concat(labels, ", "), results[1][2] } } end
   for i, r in ipairs(results) do
     local passed = r[2] == "pass"
     out[i] = target == "latex" and "\\gfresult{" .. r[2] .. "}{" .. r[1] .. "}"
-      or '<span class="result ' .. r[2] .. '"><span aria-hidden="true">' .. (passed and "✓" or "✗") .. "</span> " .. r[1]
-        .. '<span class="sr">: ' .. (passed and "passed" or "failed") .. "</span></span>"
+      or '<span class="result ' .. r[2] .. '">' .. (passed and "✓ passes: " or "✗ fails: ") .. r[1] .. "</span>"
   end
   local date = tested_on()
   if date and target ~= "latex" then out[#out + 1] = '<time class="when" datetime="' .. index.tested_at .. '">' .. date .. "</time>" end
@@ -601,7 +687,7 @@ local function group(blocks)
         out:extend(right)
         if differs then out:extend { raw("\\begin{gfdiffers}"), differs, raw("\\end{gfdiffers}") } end
       else
-        local inside = pandoc.List { pandoc.Div(left, { class = "side" }), pandoc.Div(right, { class = "side" }) }
+        local inside = pandoc.List { pandoc.Div(left, { class = "side left" }), pandoc.Div(right, { class = "side right" }) }
         if differs then inside:insert(pandoc.Div({ differs }, { class = "differs" })) end
         out:insert(pandoc.Div(inside, { class = "pair" }))
       end

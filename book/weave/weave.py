@@ -22,6 +22,9 @@ import sys
 import time
 import zipfile
 
+import pages as paging
+import pairs
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TITLE = "Ground Floor"
@@ -35,6 +38,7 @@ READER = "markdown+gfm_auto_identifiers-citations-tex_math_dollars-raw_tex-latex
 FONT_FOLDERS = ["/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts", "/Library/Fonts"]
 FONTS = {"serif": ("Charis SIL", "fonts-sil-charis", "CharisSIL-{}.ttf", ["Regular", "Italic", "Bold", "BoldItalic"]),
          "mono": ("JetBrains Mono", "fonts-jetbrains-mono", "JetBrainsMono-{}.ttf", ["Regular", "Italic", "Bold"])}
+UPSTREAM_BLOCK = re.compile(r'<figure class="code upstream \w+" id=([^ >]+)><figcaption class=bar><span class=source>[^<]*<a href="?([^ ">]+)')
 PAGES = [("chunks", "Chunks"), ("identifiers", "Identifiers"), ("upstream", "Upstream symbols"), ("claims", "Claims")]
 
 
@@ -142,11 +146,12 @@ def dependencies(index, chapter, text, build):
     for name in sorted(near & index["chunks"].keys()):
         chunk = index["chunks"][name]
         chunks[name] = {key: chunk[key] for key in ("target", "role", "files", "used_in")}
-        chunks[name]["defs"] = [{key: d[key] for key in ("chapter", "id", "uses")} for d in chunk["defs"]]
+        chunks[name]["defs"] = [{key: d[key] for key in ("chapter", "id", "uses")} | (proof(index, d) if name in own else {}) for d in chunk["defs"]]
     claims = {number: claim for number, claim in index["claims"].items() if claim["chapter"] == stem}
     return {"version": index["version"],
             "chapters": [{"stem": c["stem"], "number": c["number"]} for c in index["chapters"]],
             "chunks": chunks,
+            "marks": pairs.marks(index["pairs"][stem], index["citations"], index["chunks"]),
             "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"]}
                             for name, entry in sorted(index["identifiers"].items()) if name in words
                             and (entry["chapter"] == stem or not entry["file"].startswith("tests/check_"))},    # another suite's helpers are its own
@@ -154,6 +159,22 @@ def dependencies(index, chapter, text, build):
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
             "tested_at": index["tested_at"] if claims else None,
             "reports": reports(text, build)}
+
+
+def proof(index, definition):
+    """What bears out the functions of the port that a definition holds: their citation, and the claims that name them."""
+    entries = {name: index["identifiers"][name] for name in definition["defines"]}
+    functions = [name for name, e in entries.items() if e["kind"] == "function" and not e["file"].startswith("tests/")]
+    if not functions:
+        return {}
+    claims = sorted({claim for name in functions for claim in entries[name]["claims"]}, key=in_order)
+    near = sorted(claims, key=lambda number: index["claims"][number]["chapter"] != definition["chapter"])       # this chapter's first
+    return {"functions": functions, "cited": entries[functions[0]]["cited"], "claims": near,
+            "claim_chapters": [index["claims"][number]["chapter"] for number in near]}
+
+
+def in_order(number):
+    return [int(part) for part in number.split(".")]
 
 
 # The weaver ----------------------------------------------------------------------------------------------------
@@ -217,15 +238,17 @@ class Weaver:
         out = self.out / "html"
         facts = {c["stem"]: page_facts(bodies[c["stem"]]) for c in self.chapters}
         fonts, rules = self.web_fonts()
+        cut = [page for c in self.chapters for page in paging.cut(c["stem"], bodies[c["stem"]])]
+        leaves = [page for name, title in PAGES for page in paging.cut(name, getattr(self, f"{name}_page")(bodies))]
+        home = paging.homes(cut + leaves)
         pages = {}
-        for i, chapter in enumerate(self.chapters):
-            near = [(self.chapters[j] if 0 <= j < len(self.chapters) else None) for j in (i - 1, i + 1)]
-            pages[f"{chapter['stem']}.html"] = self.frame(
-                numbered(chapter), bodies[chapter["stem"]], facts, chapter["stem"], near, facts[chapter["stem"]]["covers"])
-        pages["index.html"] = self.frame(None, self.contents_page(facts), facts, "index", [None, self.chapters[0]], SUBTITLE)
-        for name, title in PAGES:
-            body = f'<h1 id="top">{title}</h1>\n' + getattr(self, f"{name}_page")(bodies)
-            pages[f"{name}.html"] = self.frame(title, body, facts, name, [None, None], f"{title} of {TITLE}")
+        for i, page in enumerate(cut):
+            near = [(cut[j] if 0 <= j < len(cut) else None) for j in (i - 1, i + 1)]
+            pages[f"{page.name}.html"] = paging.relink(self.frame(self.title_of(page), self.headed(page), facts, page, near, facts[page.stem]["covers"]), page, home)
+        for page in leaves:
+            pages[f"{page.name}.html"] = paging.relink(self.frame(self.title_of(page), self.headed(page), facts, page, [None, None], f"{dict(PAGES)[page.stem]} of {TITLE}"), page, home)
+        page = paging.Page("index", 1, 1, self.contents_page(facts))
+        pages["index.html"] = paging.relink(self.frame(None, page.body, facts, page, [None, cut[0]], SUBTITLE), page, home)
         changed = sum(write(out / name, text) for name, text in pages.items())
         changed += sum(write(out / "fonts" / name, path.read_bytes()) for name, path in fonts.items())
         changed += write(out / "style.css", rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"))
@@ -271,24 +294,40 @@ class Weaver:
                              f'src: url("FOLDER/{made.name}") format("woff2"); }}\n')
         return files, "".join(rules)
 
-    def frame(self, title, body, facts, here, near, description):
+    def title_of(self, page):
+        """A page's title in plain text, its number and its part with it."""
+        chapter = next((c for c in self.chapters if c["stem"] == page.stem), None)
+        return (numbered(chapter) if chapter else dict(PAGES)[page.stem]) + (f", part {page.part}" if page.part > 1 else "")
+
+    def headed(self, page):
+        """A page's body with the heading that a chapter brings along and a later part or an index lacks."""
+        chapter = next((c for c in self.chapters if c["stem"] == page.stem), None)
+        if chapter and page.part == 1:
+            return page.body
+        number = f'<span class="chapter-number">{chapter["number"]}</span> ' if chapter and chapter["number"] else ""
+        part = ' <span class="part">continued</span>' if page.part > 1 else ""
+        return f'<h1 id="top">{number}{html.escape(chapter["title"] if chapter else dict(PAGES)[page.stem])}{part}</h1>\n{page.body}'
+
+    def frame(self, title, body, facts, page, near, description):
         """The page round a body: bar, contents rail, neighbours."""
         rail = []
         for chapter in self.chapters:
-            stem, current = chapter["stem"], chapter["stem"] == here
-            mark = ' aria-current="page"' if current else ""
-            number = f'<span class="n">{chapter["number"]}</span> ' if chapter["number"] else ""
+            stem, current = chapter["stem"], chapter["stem"] == page.stem
+            mark = f' aria-current="{"page" if page.part == 1 else "true"}"' if current else ""
+            number = f'<span class="n">{chapter["number"]}</span>' if chapter["number"] else ""
             inner = "".join(f'<li><a href="#{ident}">{text}</a></li>' for level, ident, text in facts[stem]["sections"] if level == 2)
             rail.append(f'<li><a href="{stem}.html"{mark}>{number}{html.escape(chapter["title"])}</a>'
                         + (f"<ol>{inner}</ol>" if current and inner else "") + "</li>")
-        indexes = "".join(f'<li><a href="{name}.html"{" aria-current=" + chr(34) + "page" + chr(34) if name == here else ""}>{text}</a></li>'
+        indexes = "".join(f'<li><a href="{name}.html"{" aria-current=" + chr(34) + "page" + chr(34) if name == page.stem else ""}>{text}</a></li>'
                           for name, text in PAGES)
-        links = [f'<a class="{way}" rel="{way}" href="{c["stem"]}.html"><span>{word}</span> {html.escape(numbered(c))}</a>'
-                 for c, way, word in zip(near, ("prev", "next"), ("Previous", "Next")) if c]
-        crumbs = f'<li><a href="index.html">{TITLE}</a></li>' + (f'<li aria-current="page">{html.escape(title)}</li>' if title else "")
+        links = [f'<a class="{way}" rel="{way}" href="{p.name}.html"><span>{word}</span> {html.escape(self.title_of(p))}</a>'
+                 for p, way, word in zip(near, ("prev", "next"), ("Previous", "Next")) if p]
+        whole, _, part = (title or "").rpartition(", part ") if page.part > 1 else (title, "", "")
+        trail = [f'<a href="{page.stem}.html">{html.escape(whole)}</a>', f"part {part}"] if part else [html.escape(title)] if title else []
+        crumbs = "".join(f"<li{mark}>{step}</li>" for step, mark in zip([f'<a href="index.html">{TITLE}</a>', *trail], [""] * len(trail) + [' aria-current="page"' if trail else ""]))
         fields = {"title": html.escape(f"{title} · {TITLE}" if title else TITLE), "description": html.escape(plain(description), quote=True),
                   "crumbs": crumbs, "chapters": "".join(rail), "indexes": indexes, "body": body, "neighbours": "".join(links),
-                  "kind": "chapter" if here in facts else "leaf", "version": self.index["version"]}
+                  "kind": "chapter" if page.stem in facts else "leaf", "page": page.name, "version": self.index["version"]}
         return re.sub(r"\{\{(\w+)\}\}", lambda m: fields[m.group(1)], read(HERE / "web/template.html"))
 
     def contents_page(self, facts):
@@ -306,14 +345,13 @@ class Weaver:
                 f'<h2 id="index-list">Indexes</h2><ul class="leaves">{leaves}</ul>')
 
     def chunks_page(self, bodies):
-        rows = []
+        letters = {}
         for name, chunk in sorted(self.index["chunks"].items(), key=lambda item: item[0].lower()):
-            parts = [f'<a href="{d["chapter"]}.html#{d["id"]}">{self.place(d["chapter"])}{", part " + str(d["n"]) if len(chunk["defs"]) > 1 else ""}</a>'
-                     for d in chunk["defs"]]
-            users = [self.chunk_link(user) for user in chunk["used_in"]]
-            tail = f'makes <code>{html.escape(chunk["target"])}</code>' if chunk["target"] else "used in " + ", ".join(users)
-            rows.append((name, f'<dt class="{chunk["role"]}">{self.chunk_link(name)}</dt><dd>{" · ".join(parts)} — {tail}</dd>'))
-        return '<dl class="index">' + "\n".join(row for _, row in rows) + "</dl>"
+            several = len(chunk["defs"]) > 1
+            parts = " · ".join(f'<a href={d["chapter"]}.html#{d["id"]}>{d["n"] if several and d["n"] > 1 else self.place(d["chapter"])}</a>' for d in chunk["defs"])
+            tail = f'makes <code>{html.escape(chunk["target"])}</code>' if chunk["target"] else "used in " + ", ".join(self.chunk_link(user) for user in chunk["used_in"])
+            letters.setdefault(name[0].upper(), []).append(f"<dt>{self.chunk_link(name)}</dt><dd>{parts} — {tail}</dd>")
+        return lettered(letters)
 
     def place(self, stem):
         chapter = next(c for c in self.chapters if c["stem"] == stem)
@@ -321,24 +359,40 @@ class Weaver:
 
     def chunk_link(self, name):
         first = self.index["chunks"][name]["defs"][0]
-        return f'<a class="ref" href="{first["chapter"]}.html#{first["id"]}">⟨{chunk_name(name)}⟩</a>'
+        return f'<a class=ref href={first["chapter"]}.html#{first["id"]}>⟨{chunk_name(name)}⟩</a>'
 
     def identifiers_page(self, bodies):
-        rows, letter = [], None
+        """Of everything that the book defines: where, out of what text of CPython, and which claims name it."""
+        port, tests = {}, {}
+        upstream = self.upstream_blocks(bodies)
         for name, entry in sorted(self.index["identifiers"].items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
+            facts = [f'{entry["kind"]}, {self.place(entry["chapter"])}, <code>{html.escape(entry["file"].removeprefix("tangle/"))}</code>']
+            in_tests = entry["file"].startswith("tests/")
+            if not in_tests:
+                if upstream.get(entry["cited"]):
+                    stem, ident = upstream[entry["cited"]][0]
+                    facts.append(f'<a href={stem}.html#{ident}>CPython’s</a>')
+                claims = sorted(entry["claims"], key=in_order)
+                facts += [("claim " if len(claims) == 1 else "claims ") + ", ".join(
+                    f'<a href={self.index["claims"][number]["chapter"]}.html#claim-{number.replace(".", "-")}>{number}</a>' for number in claims)] if claims else []
             initial = (name.strip("_") or name)[0].upper()
-            if initial != letter:
-                rows.append(f'<dt class="letter" id="letter-{initial.lower()}">{initial}</dt>')
-                letter = initial
-            rows.append(f'<dt><a href="{entry["chapter"]}.html#{entry["def_id"]}"><code>{html.escape(name)}</code></a></dt>'
-                        f'<dd>{entry["kind"]}, {self.place(entry["chapter"])}, <code>{html.escape(entry["file"])}</code></dd>')
-        return '<dl class="index">' + "\n".join(rows) + "</dl>" if rows else "<p>No identifiers yet: run <code>make tangle</code> first.</p>"
+            mark = f" id=i-{name}" if not in_tests and entry["kind"] == "function" else ""
+            (tests if in_tests else port).setdefault(initial, []).append(
+                f'<dt{mark}><a href={entry["chapter"]}.html#{entry["def_id"]}>{html.escape(name)}</a></dt><dd>{"; ".join(facts)}</dd>')
+        if not port:
+            return "<p>No identifiers yet: run <code>make tangle</code> first.</p>"
+        return lettered(port, "names") + lettered({f"{letter}, in the tests": rows for letter, rows in tests.items()}, "names")
 
-    def upstream_page(self, bodies):
+    def upstream_blocks(self, bodies):
+        """{a citation's URL: [(chapter, id of its block)]}, in the order of the book."""
         where = {}
         for chapter in self.chapters:
-            for ident, url in re.findall(r'<figure class="code upstream[^"]*" id="([^"]+)" data-cites="([^"]+)"', bodies[chapter["stem"]]):
+            for ident, url in UPSTREAM_BLOCK.findall(bodies[chapter["stem"]]):
                 where.setdefault(html.unescape(url), []).append((chapter["stem"], ident))
+        return where
+
+    def upstream_page(self, bodies):
+        where = self.upstream_blocks(bodies)
         files = {}
         for url, citation in self.index["citations"].items():
             for symbol in citation["symbols"]:
@@ -347,7 +401,7 @@ class Weaver:
         for path, rows in sorted(files.items()):
             out.append(f'<h2 id="f-{re.sub("[^A-Za-z0-9]+", "-", path)}"><code>{html.escape(path)}</code></h2><dl class="index">')
             for first, symbol, url, citation in sorted(rows, key=lambda row: (row[0], row[1])):
-                links = " · ".join(f'<a href="{stem}.html#{ident}">{self.place(stem)}</a>' for stem, ident in where.get(url, []))
+                links = " · ".join(f'<a href={stem}.html#{ident}>{self.place(stem)}</a>' for stem, ident in where.get(url, []))
                 state = "✓ verified" if citation["state"] == "verified" else "text missing" if citation["state"] == "missing" else "✗ stale"
                 out.append(f'<dt><code>{html.escape(symbol)}</code></dt><dd>{links} — <a href="{html.escape(url)}">lines {first}–{citation["last"]}</a>, {state}</dd>')
             out.append("</dl>")
@@ -355,7 +409,7 @@ class Weaver:
 
     def claims_page(self, bodies):
         rows = []
-        for number, claim in sorted(self.index["claims"].items(), key=lambda item: [int(p) for p in item[0].split(".")]):
+        for number, claim in sorted(self.index["claims"].items(), key=lambda item: in_order(item[0])):
             state, word = {True: ("pass", "✓ passes"), False: ("fail", "✗ fails"), None: ("notrun", "not run")}[claim["passed"]]
             text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(claim["text"].replace("@<<", "<<").replace("@>>", ">>"), quote=False))
             rows.append(f'<li id="index-{number.replace(".", "-")}"><a href="{claim["chapter"]}.html#claim-{number.replace(".", "-")}">{number}</a> '
@@ -499,10 +553,16 @@ def standing(claims):
     return f"{noun}, " + (("passes" if total == 1 else "all pass") if passed == total else f"{passed} pass")
 
 
+def lettered(letters, kind=""):
+    """An index under its initials."""
+    return "".join(f'<h2 id="letter-{re.sub("[^a-z0-9]+", "-", letter.lower())}" class="letter">{letter}</h2><dl class="index {kind}">' + "\n".join(rows) + "</dl>\n"
+                   for letter, rows in letters.items())
+
+
 def chunk_name(name):
     file, _, phrase = name.rpartition(": ")
     if file:
-        return f'<span class="file">{html.escape(file)}</span> <i>{html.escape(phrase)}</i>'
+        return f'<span class=file>{html.escape(file)}</span> <i>{html.escape(phrase)}</i>'
     return f"<code>{html.escape(name)}</code>" if "/" in name else f"<i>{html.escape(name)}</i>"
 
 

@@ -113,14 +113,25 @@ def double_ids(pages):
 
 
 def missing_from_pages(index, pages):
-    """Chunk definitions and claims of the index that are not on their chapter's page."""
+    """Chunk definitions and claims of the index that are on none of their chapter's pages."""
+    ids = {}
+    for page, content in pages.items():
+        ids.setdefault(re.sub(r"(-\d)?\.html$", "", page), set()).update(content.ids)
     for name, chunk in index["chunks"].items():
         for definition in chunk["defs"]:
-            if definition["id"] not in pages.get(f"{definition['chapter']}.html", Page("")).ids:
+            if definition["id"] not in ids.get(definition["chapter"], ()):
                 yield f"{definition['chapter']}.html lacks <<{name}>>, part {definition['n']}"
     for number, claim in index["claims"].items():
-        if f"claim-{number.replace('.', '-')}" not in pages.get(f"{claim['chapter']}.html", Page("")).ids:
+        if f"claim-{number.replace('.', '-')}" not in ids.get(claim["chapter"], ()):
             yield f"{claim['chapter']}.html lacks claim {number}"
+
+
+def heavy(pages, folder):
+    """Pages whose first load, fonts aside, is over the promised 300 KB: the page and what its head loads."""
+    for name, page in pages.items():
+        total = sum((folder / path).stat().st_size for path in {name, *page.loads} if (folder / path).is_file())
+        if total > 300_000:
+            yield f"{name} and what it loads are {total // 1000} KB"
 
 
 def leftovers(pages):
@@ -141,9 +152,11 @@ def css_loads(folder):
 
 def excerpts(index, bodies):
     """Every citation shows its lines when the text is here, and says what is missing when it is not."""
-    whole = "".join(bodies.values())
+    shown_at = {}
+    for state, block in re.findall(r'<figure class="code upstream (\w+)"[^>]*>(.*?)</figure>', "".join(bodies.values()), re.S):
+        shown_at.setdefault(weave.html.unescape(re.search(r'href="?([^ ">]+)', block).group(1)), []).append((state, block))
     for url, citation in index["citations"].items():
-        blocks = re.findall(r'<figure class="code upstream (\w+)"[^>]*data-cites="' + re.escape(weave.html.escape(url)) + '">(.*?)</figure>', whole, re.S)
+        blocks = shown_at.get(url, [])
         if not blocks:
             yield f"{url} is on no page"
         for state, block in blocks:
@@ -240,6 +253,7 @@ def main():
     checks.check("pages: ids are unique", double_ids(pages))
     checks.check("pages: tags balance", (f"{n}: {u}" for n, page in pages.items() for u in page.unbalanced))
     checks.check("pages: every chunk and claim of the index is on its page", missing_from_pages(index, pages))
+    checks.check("pages: none is over 300 KB on its first load", heavy(pages, folder))
     checks.check("pages: no escapes or placeholders are left", leftovers(pages))
     checks.check("pages: excerpts are the pinned lines, or say what is missing", excerpts(index, bodies))
     checks.check("pages: without CPython's source they say how to get it", without_upstream(index, options.book.resolve()))
