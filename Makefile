@@ -29,7 +29,7 @@ CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
 
-.PHONY: help setup tangle test suites weave book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
+.PHONY: help setup tangle test suites weave serve book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
 help:           ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
@@ -62,6 +62,8 @@ drift: tangle upstream ## TO=tree: what another CPython moved, changed, removed 
 weave: tangle   ## weave the web pages that changed
 	@$(PYTHON) upstream-refs/fetch.py || echo "weave: going on without CPython's source; the pages say what is missing"
 	@$(PYTHON) book/weave/weave.py html
+serve:          ## the pages on this machine alone, woven again and reloaded when a chapter changes (PORT=8000)
+	@$(PYTHON) book/weave/serve.py $(if $(PORT),--port $(PORT))
 pdf epub: tangle ## the book on paper, on an e-reader
 	@$(PYTHON) book/weave/weave.py $@
 book: weave pdf epub ## web pages, PDF and EPUB

@@ -9,6 +9,7 @@ import difflib
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -285,6 +286,7 @@ class Book:
     def __init__(self, paths, names):
         self.chapters = [Chapter(path, name) for path, name in zip(paths, names)]
         self.chunks = {}                    # name -> its definitions, in the order of the book
+        self.places = {}                    # (chapter, line) -> the definition there, once it is asked for
         for chapter in self.chapters:
             for definition in chapter.definitions:
                 same = self.chunks.setdefault(definition.name, [])
@@ -380,12 +382,12 @@ class Book:
 
     def definition_at(self, path, line):
         """The definition that holds this line of a chapter."""
-        for chapter in self.chapters:
-            if chapter.path == path:
+        if not self.places:
+            for chapter in self.chapters:
                 for definition in chapter.definitions:
-                    if definition.line <= line <= definition.last_line:
-                        return definition
-        return None
+                    for number in range(definition.line, definition.last_line + 1):
+                        self.places[chapter.path, number] = definition
+        return self.places.get((path, line))
 
     def identifiers(self):
         """What Universal Ctags finds in the tangled files, each traced back to its chapter by the #line extraction."""
@@ -400,7 +402,7 @@ class Book:
         for tag in tags:
             name, kind = tag["name"], tag["kind"]
             if kind in rank and not tag.get("file") or kind == "function":
-                contract = contract_above(pathlib.Path(tag["path"]), tag["line"])
+                contract = contract_above(tag["path"], tag["line"])
                 if contract and (name not in contracts or kind == "prototype"):
                     contracts[name] = contract
             if kind not in rank or name.endswith("_H") or name.startswith("__anon"):
@@ -409,14 +411,13 @@ class Book:
                 continue                # a macro called at file level looks like a function to ctags
             if name in found and rank[kind] >= rank[found[name]["kind"]]:
                 continue
-            file = pathlib.Path(tag["path"])
-            if file not in places:
-                places[file] = line_map(file)
-            origin = places[file].get(tag["line"])
+            if tag["path"] not in places:
+                places[tag["path"]] = line_map(pathlib.Path(tag["path"]))
+            origin = places[tag["path"]].get(tag["line"])
             definition = self.definition_at(*origin) if origin else None
             if definition is None:
                 continue
-            found[name] = {"kind": kind, "file": str(file.relative_to(made)), "line": tag["line"], "chapter": definition.chapter.stem,
+            found[name] = {"kind": kind, "file": tag["path"].removeprefix(f"{made}/"), "line": tag["line"], "chapter": definition.chapter.stem,
                            "chapter_line": origin[1], "chunk": definition.name, "def_id": identity(definition),
                            "type": tag.get("typeref", "").partition(":")[2], "signature": tag.get("signature", ""), "public": not tag.get("file", False),
                            "cited": definition.cited.url if isinstance(definition.cited, Citation) else None}
@@ -494,14 +495,14 @@ def line_map(file):
 
 
 @functools.cache
-def lines_of(file):
+def lines_of(file, _changed):
     """The lines of an extracted file, its #line directives blanked to a mark that no C has."""
-    return [DIRECTIVE if LINE_DIRECTIVE.match(line) else line for line in file.read_text(encoding="utf-8").split("\n")]
+    return [DIRECTIVE if LINE_DIRECTIVE.match(line) else line for line in pathlib.Path(file).read_text(encoding="utf-8").split("\n")]
 
 
 def contract_above(file, line):
     """The comment above a declaration, or above the run of declarations that it stands in; without its stars."""
-    lines, at = lines_of(file), line - 2
+    lines, at = lines_of(file, os.stat(file).st_mtime_ns), line - 2
     while at >= 0 and (lines[at] == DIRECTIVE or lines[at].strip() and not lines[at].rstrip().endswith(("*/", "}", "};"))
                        and not lines[at].startswith("//")):
         at -= 1

@@ -29,8 +29,7 @@ def main():
     opt = arg.parse_args()
     if opt.files:
         return list_files(opt.files)
-    inputs = [*chapters.sources(), pathlib.Path(__file__), pathlib.Path(chapters.__file__)]
-    before = chapters.fingerprint(inputs)
+    before = fingerprint()
     if not opt.check and up_to_date(before):
         return 0
     book = load()
@@ -38,8 +37,7 @@ def main():
         return 0
     if shutil.which("notangle") is None:
         sys.exit("tangle: notangle not found: install noweb (make setup); tangle/ and tests/ stay as they are")
-    made, changed, removed = extract(book)
-    STAMP.write_text(json.dumps({"chapters": before, "made": made}), encoding="utf-8")
+    changed, removed = refresh(book, before)
     for path in changed:
         print(f"tangle: {path}")
     for path in removed:
@@ -79,26 +77,66 @@ def stale(targets):
     return [p for p in present if str(p.relative_to(ROOT)).removeprefix("build/line/") not in targets]
 
 
-def up_to_date(before):
+def last_time():
+    """What the last extraction made, and of what."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-        return stamp["chapters"] == before and all(digest(ROOT / p) == d for p, d in stamp["made"].items()) \
-            and not stale({p for p in stamp["made"]})
+        return {key: stamp[key] for key in ("chapters", "made", "keys")}
     except (OSError, ValueError, KeyError):
-        return False
+        return {"chapters": None, "made": {}, "keys": {}}
+
+
+def as_made(name, made):
+    """Whether a file is still what the last extraction made."""
+    path = ROOT / name
+    return name in made and path.is_file() and digest(path) == made[name]
+
+
+def up_to_date(before):
+    stamp = last_time()
+    return stamp["chapters"] == before and all(as_made(name, stamp["made"]) for name in stamp["made"]) and not stale(set(stamp["made"]))
+
+
+def fingerprint():
+    return chapters.fingerprint([*chapters.sources(), pathlib.Path(__file__), pathlib.Path(chapters.__file__)])
+
+
+def refresh(book, before):
+    """Extract, and remember of which chapters; returns what changed and what was removed."""
+    made, keys, changed, removed = extract(book)
+    STAMP.write_text(json.dumps({"chapters": before, "made": made, "keys": keys}), encoding="utf-8")
+    return changed, removed
+
+
+def chapters_of(book, root):
+    """The chapters that a file is made of; noweb need not read the others."""
+    found, todo = {root: None}, [root]
+    while todo:
+        for definition in book.chunks.get(todo.pop(), []):
+            todo += [used for used in definition.uses if used not in found]
+            found.update(dict.fromkeys(definition.uses))
+    needed = {d.chapter.path for name in found for d in book.chunks.get(name, [])}
+    return [chapter.path for chapter in book.chapters if chapter.path in needed]
 
 
 def extract(book):
-    """Every file of the book, all of them or none; returns their digests, what changed and what was removed."""
+    """Every file whose chapters changed, all of them or none; returns the digests of all files, what they were made of, what changed and what was removed."""
     (ROOT / "build").mkdir(exist_ok=True)
-    paths = [chapter.path for chapter in book.chapters]
+    sources = {root: chapters_of(book, root) for root in book.roots}
+    tools = [pathlib.Path(__file__), pathlib.Path(chapters.__file__)]
+    keys = {root: chapters.fingerprint([*tools, *(ROOT / path for path in paths)]) for root, paths in sources.items()}
+    before = last_time()
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="tangle.") as folder:
         folder = pathlib.Path(folder)
         jobs = [(root, folder / prefix / target, option) for root, target in book.roots.items()
                 for prefix, option in (("", None), ("build/line", LINE))]
+        kept = {root for root, path, _ in jobs if before["keys"].get(root) == keys[root]}
+        kept -= {root for root, path, _ in jobs if not as_made(str(path.relative_to(folder)), before["made"])}
+        made = {str(path.relative_to(folder)): before["made"][str(path.relative_to(folder))] for root, path, _ in jobs if root in kept}
+        jobs = [job for job in jobs if job[0] not in kept]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda job: notangle(*job, paths), jobs))
-        made, changed = {}, []
+            list(pool.map(lambda job: notangle(*job, sources[job[0]]), jobs))
+        changed = []
         for _, path, _ in jobs:
             name = str(path.relative_to(folder))
             made[name] = digest(path)
@@ -113,7 +151,7 @@ def extract(book):
         path.unlink()
         if not path.is_relative_to(ROOT / "build"):
             removed.append(path.relative_to(ROOT))
-    return made, changed, removed
+    return made, keys, changed, removed
 
 
 def notangle(root, path, option, chapter_paths):

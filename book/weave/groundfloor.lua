@@ -132,6 +132,7 @@ local function linked(class, text, context)
     local word = text:sub(from, to)
     local reference = context.references and context.references[word]
     local entry = linkable and index.identifiers[word]
+    if entry and entry.test and not context.test then entry = nil end     -- a suite's m is not the m of the code
     put(text:sub(at, from - 1))
     if reference then
       out[#out + 1] = chunk_link(reference, index.chunks[reference].defs[1])
@@ -806,6 +807,7 @@ local inline_filters = {
     Code = function(c)
       local text, silent = unescape(c.text), c.classes:includes("quiet")
       local entry = not silent and index.identifiers[text:gsub("%(%)$", "")]
+      if entry and entry.test and #text < 4 then entry = nil end
       local out = target == "latex" and raw_inline(tex_inline_code(text)) or pandoc.Code(text)
       if not entry then return out end
       if target == "latex" then return { raw_inline("\\hyperref[" .. entry.def_id .. "]{"), out, raw_inline("}") } end

@@ -1,4 +1,6 @@
 """Long chapters and indexes are cut into several pages, so that none takes long to load, and every link finds the page that its target is on."""
+import html
+import json
 import math
 import re
 
@@ -64,3 +66,49 @@ def relink(text, page, home):
             return match.group()
         return f"href={quote}#{ident}" if there == page.name else f"href={quote}{there}.html#{ident}"
     return HREF.sub(led, text)
+
+
+# What the pages load only when it is asked for, as scripts, so that they work from a folder of files --------------
+
+CHUNK = re.compile(r'<figure class="code (?:port|test)" id=([^ >]+)>.*?<pre><code>(.*?)</code></pre>', re.S)
+FAR_REFERENCE = re.compile(r"<a class=ref href=[\w-]+\.html#(c-\w+)>")
+HEADING = re.compile(r'<h([123])\b[^>]*\bid="?([^" >]+)"?[^>]*>(.*?)</h\1>', re.S)
+
+
+def script(name, value):
+    return f"groundfloor({json.dumps(name)}, {json.dumps(value, ensure_ascii=False, separators=(',', ':'))});\n"
+
+
+def far_bodies(pages):
+    """{page: {id: [code of each of its parts]}} for the chunks that code on another page refers to, and for what those refer to."""
+    code, home, wanted = {}, {}, []
+    for page, text in pages.items():
+        for ident, body in CHUNK.findall(text):
+            code[ident], home[ident] = HREF.sub(lambda m, page=page: f"href={m.group(1)}{m.group(2) or page}.html#{m.group(3)}", body), page
+            wanted += FAR_REFERENCE.findall(body)
+    found = {}
+    while wanted:
+        ident = wanted.pop()
+        if ident in code and ident not in found.get(home[ident], ()):
+            parts = [ident]
+            while f"{ident}-{len(parts) + 1}" in code:
+                parts.append(f"{ident}-{len(parts) + 1}")
+            found.setdefault(home[ident], {})[ident] = [code[part] for part in parts]
+            wanted += [other for part in parts for other in FAR_REFERENCE.findall(code[part])]
+    return found
+
+
+def plain(markup):
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", markup)).split())
+
+
+def sections(page, text):
+    """What the search knows of a page: [page, id, heading, prose, code] for each of its sections."""
+    text = re.sub(r'<nav\b.*?</nav>|<svg\b.*?</svg>|<a class="permalink".*?</a>|<p class="?foot\b.*?</p>|<span class="sidenote".*?</span>|<figcaption class=bar>.*?</figcaption>', " ", text, flags=re.S)
+    heads, found = list(HEADING.finditer(text)), []
+    for head, after in zip(heads, [*heads[1:], None]):
+        inside = text[head.end():after.start() if after else len(text)]
+        code = "\n".join(re.findall(r"<pre\b[^>]*>(.*?)</pre>", inside, re.S))
+        prose = re.sub(r"<pre\b.*?</pre>", " ", inside, flags=re.S)
+        found.append([page, head.group(2), plain(head.group(3)), plain(prose), html.unescape(re.sub(r"<[^>]+>", "", code))])
+    return found

@@ -38,8 +38,10 @@ READER = "markdown+gfm_auto_identifiers-citations-tex_math_dollars-raw_tex-latex
 FONT_FOLDERS = ["/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts", "/Library/Fonts"]
 FONTS = {"serif": ("Charis SIL", "fonts-sil-charis", "CharisSIL-{}.ttf", ["Regular", "Italic", "Bold", "BoldItalic"]),
          "mono": ("JetBrains Mono", "fonts-jetbrains-mono", "JetBrainsMono-{}.ttf", ["Regular", "Italic", "Bold"])}
+FIGURE = re.compile(r'<figure class="drawing[^"]*" id="([^"]+)"(?:(?!</figure>).)*<figcaption><span class="number">([^<]+)</span>(.*?)</figcaption>', re.S)
 UPSTREAM_BLOCK = re.compile(r'<figure class="code upstream \w+" id=([^ >]+)><figcaption class=bar><span class=source>[^<]*<a href="?([^ ">]+)')
-PAGES = [("chunks", "Chunks"), ("identifiers", "Identifiers"), ("upstream", "Upstream symbols"), ("claims", "Claims")]
+LUNR = ["/usr/share/javascript/lunr/lunr.min.js", "/usr/share/nodejs/lunr/lunr.min.js"]
+PAGES = [("chunks", "Chunks"), ("identifiers", "Identifiers"), ("upstream", "Upstream symbols"), ("claims", "Claims"), ("figures", "Figures")]
 
 
 class Failure(Exception):
@@ -152,7 +154,7 @@ def dependencies(index, chapter, text, build):
             "chapters": [{"stem": c["stem"], "number": c["number"]} for c in index["chapters"]],
             "chunks": chunks,
             "marks": pairs.marks(index["pairs"][stem], index["citations"], index["chunks"]),
-            "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"]}
+            "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"], "test": entry["file"].startswith("tests/") or None}
                             for name, entry in sorted(index["identifiers"].items()) if name in words
                             and (entry["chapter"] == stem or not entry["file"].startswith("tests/check_"))},    # another suite's helpers are its own
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
@@ -249,22 +251,27 @@ class Weaver:
             pages[f"{page.name}.html"] = paging.relink(self.frame(self.title_of(page), self.headed(page), facts, page, [None, None], f"{dict(PAGES)[page.stem]} of {TITLE}"), page, home)
         page = paging.Page("index", 1, 1, self.contents_page(facts))
         pages["index.html"] = paging.relink(self.frame(None, page.body, facts, page, [None, cut[0]], SUBTITLE), page, home)
-        changed = sum(write(out / name, text) for name, text in pages.items())
-        changed += sum(write(out / "fonts" / name, path.read_bytes()) for name, path in fonts.items())
-        changed += write(out / "style.css", rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"))
-        changed += write(out / "book.js", read(HERE / "web/book.js"))
-        for old in out.glob("*.html"):
-            if old.name not in pages:
+        scripts = self.scripts({page.name: paging.relink(page.body, page, home) for page in cut}, home)
+        files = {**pages, **scripts, **{f"fonts/{name}": path.read_bytes() for name, path in fonts.items()},
+                 "style.css": rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"), "book.js": read(HERE / "web/book.js")}
+        lunr = next((path for path in map(pathlib.Path, LUNR) if path.is_file()), None)
+        if lunr:
+            files["lunr.js"] = lunr.read_bytes()
+        else:
+            say("note: lunr is not installed (libjs-lunr); the pages' search finds names only")
+        self.changed = [name for name, text in files.items() if write(out / name, text)]
+        for old in [*out.glob("*.html"), *out.glob("*.js"), *out.glob("chunks/*.js")]:
+            if str(old.relative_to(out)) not in files:
                 old.unlink()
-        if changed:
-            say(f"{changed} of {len(pages) + len(fonts) + 2} files changed in {shown(out)}")
+        if self.changed:
+            say(f"{len(self.changed)} of {len(files)} files changed in {shown(out)}")
         return out / "index.html"
 
     def web_fonts(self):
         """Subsets of the two families: {file name: path}, and their @font-face rules with FOLDER for the address."""
         shown = "".join([*self.texts.values(), *(c["text"] or "" for c in self.index["citations"].values())])
         shown += "".join(read(path) for path in [self.filter, pathlib.Path(__file__), *sorted((HERE / "web").iterdir())])
-        letters = {ord(c) for c in shown if ord(c) > 0x7e} | set(range(0x20, 0x17f))
+        letters = {ord(c) for c in set(shown) if ord(c) > 0x7e} | set(range(0x20, 0x17f))
         unicodes = ",".join(f"{letter:x}" for letter in sorted(letters))
         files, rules, folder = {}, [], self.work / "fonts"
         folder.mkdir(parents=True, exist_ok=True)
@@ -293,6 +300,20 @@ class Weaver:
                 rules.append(f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {slant}; font-display: swap; '
                              f'src: url("FOLDER/{made.name}") format("woff2"); }}\n')
         return files, "".join(rules)
+
+    def scripts(self, bodies, home):
+        """What a page loads only when it is asked for: chunks of other pages, contracts, the text to search. By file name."""
+        contracts = {}
+        for name, entry in sorted(self.index["identifiers"].items()):
+            if not entry["file"].startswith("tests/check_"):
+                page = home.get((entry["chapter"], entry["def_id"]), entry["chapter"])
+                contracts[name] = [declaration(name, entry), entry["contract"], f'{entry["kind"]} in {entry["file"].removeprefix("tangle/")}, {self.place(entry["chapter"])}',
+                                   f'{page}.html#{entry["def_id"]}']
+        text = [section for page, body in bodies.items() for section in paging.sections(page, body)]
+        titles = {page: next(numbered(c) for c in self.chapters if home.get((c["stem"], "top")) == page or page.startswith(c["stem"])) for page in bodies}
+        far = {f"chunks/{page}.js": paging.script(page, found) for page, found in paging.far_bodies(bodies).items()}
+        return {**far, "contracts.js": paging.script("contracts", contracts),
+                "search.js": paging.script("search", {"titles": titles, "sections": text})}
 
     def title_of(self, page):
         """A page's title in plain text, its number and its part with it."""
@@ -416,6 +437,13 @@ class Weaver:
                         f'<span class="text">{text}</span> <span class="result {state}">{word}</span></li>')
         when = f'<p>{standing(list(self.index["claims"].values()))}; last run {self.index["tested_at"][:10]}.</p>' if self.index["tested_at"] else ""
         return when + f'<ol class="claims">{"".join(rows)}</ol>'
+
+    def figures_page(self, bodies):
+        rows = []
+        for chapter in self.chapters:
+            for ident, number, caption in FIGURE.findall(bodies[chapter["stem"]]):
+                rows.append(f'<li><a href="{chapter["stem"]}.html#{ident}">{number}</a> <span class="text">{re.sub("</?(?:p|a)[^>]*>", "", caption).strip()}</span></li>')
+        return f'<ol class="figures">{"".join(rows)}</ol>' if rows else "<p>No figures yet.</p>"
 
     # Print -----------------------------------------------------------------------------------------------------
 
@@ -551,6 +579,17 @@ def standing(claims):
     if all(claim["passed"] is None for claim in claims):
         return f"{noun}, not yet run"
     return f"{noun}, " + (("passes" if total == 1 else "all pass") if passed == total else f"{passed} pass")
+
+
+def declaration(name, entry):
+    """An identifier as one would declare it, in a line."""
+    kind = entry["kind"]
+    if kind == "macro":
+        return f"#define {name}{entry['signature']}"
+    if kind in ("function", "prototype"):
+        stars = re.sub(r" ?\* ?", " *", f"{entry['type']} {name}{entry['signature']}")
+        return re.sub(r"\* \*", "**", re.sub(r",(?=\S)", ", ", stars)).replace("( *", "(*")
+    return f"{kind} {name}" if kind in ("struct", "union", "enum") else name
 
 
 def lettered(letters, kind=""):
