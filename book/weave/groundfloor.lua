@@ -206,28 +206,41 @@ local function page_code(lines, context, marks)
   return table.concat(out)
 end
 
--- In print a line longer than the measure is broken where a word ends, and the rest is marked by an arrow.
-local PRINT_COLUMNS = 80
+-- In print a line longer than the measure is broken where a word ends, and the rest is marked by an arrow. The measure is
+-- the text's, a column's (pairs, tests) or the page's (short tests).
+local TEXT_COLUMNS, HALF_COLUMNS, PAGE_COLUMNS = 80, 66, 130
+local print_columns = TEXT_COLUMNS
 
 local function fold(tokens)
-  local width = 0
-  for _, t in ipairs(tokens) do width = width + (utf8.len(t[2]) or #t[2]) end
-  if width <= PRINT_COLUMNS then return { tokens } end
-  local rows, row, used, room = {}, {}, 0, PRINT_COLUMNS
+  local parts = {}
+  for i, t in ipairs(tokens) do parts[i] = t[2] end
+  local whole = table.concat(parts)
+  local function length(s) return utf8.len(s) or #s end
+  if length(whole) <= print_columns then return { tokens } end
+  local hang = math.min(#whole:match("^ *"), print_columns // 2) + 4
+  local cuts, at, room = {}, 1, print_columns      -- where each further row starts
+  while length(whole:sub(at)) > room do
+    local piece = whole:sub(at, (utf8.offset(whole, room + 1, at) or at + room) - 1)
+    local head = piece:match("^(.*[^ ] +)")
+    if not head or #head < room * 0.6 then head = piece:match("^(.*[,(])") or head or piece end
+    at, room = at + #head, print_columns - hang
+    cuts[#cuts + 1] = at
+  end
+  local rows, row, from = {}, {}, 1
   for _, t in ipairs(tokens) do
     local text = t[2]
-    while used + (utf8.len(text) or #text) > room do
-      local cut = room - used
-      local head = text:sub(1, (utf8.offset(text, cut + 1) or #text + 1) - 1)
-      head = head:match("^(.*[ ,(])") or (used > 0 and "" or head)
+    while cuts[1] and from + #text > cuts[1] do
+      local head = text:sub(1, cuts[1] - from)
       if head ~= "" then row[#row + 1] = { t[1], head } end
-      text = text:sub(#head + 1)
-      rows[#rows + 1], row, used, room = row, {}, 0, PRINT_COLUMNS - 6
+      rows[#rows + 1], row = row, {}
+      text, from = text:sub(#head + 1), cuts[1]
+      table.remove(cuts, 1)
     end
-    if text ~= "" then row[#row + 1], used = { t[1], text }, used + (utf8.len(text) or #text) end
+    if text ~= "" then row[#row + 1] = { t[1], text } end
+    from = from + #text
   end
   rows[#rows + 1] = row
-  return rows
+  return rows, hang
 end
 
 -- The lines of a block as HTML or as a run of \gfline. `first` numbers them (upstream's own line numbers).
@@ -244,8 +257,9 @@ local function render_code(lines, context, first, marks)
     local number = first and tostring(first + i - 1) or ""
     if target == "latex" then
       local cut = #lines > 10 and i > 3 and i < #lines - 3 and "\\gfcut" or ""
-      for j, row in ipairs(fold(tokens)) do
-        out[#out + 1] = (j == 1 and "\\gfline{" or "\\gfnextline{") .. number .. "}{" .. render(row) .. "}" .. cut
+      local rows, hang = fold(tokens)
+      for j, row in ipairs(rows) do
+        out[#out + 1] = (j == 1 and "\\gfline{" .. number or "\\gfnextline{" .. hang) .. "}{" .. render(row) .. "}" .. cut
       end
     elseif first then
       out[#out + 1] = '<span class="l" data-n="' .. number .. '">' .. render(tokens) .. "</span>"
@@ -332,6 +346,8 @@ local function chunk_block(block)
   local code, references = chunk_code(block.text)
   local lines = highlight(code, block.classes[1])
   local context = { references = references, definition = definition, test = chunk.role == "test" }
+  local halves = #lines >= 12         -- a test in print: two columns, unless it is short
+  if context.test then print_columns = halves and HALF_COLUMNS or PAGE_COLUMNS end
   local rendered = render_code(lines, context, nil, index.marks[definition.id])
   local total, sign = #chunk.defs, n == 1 and "≡" or "+≡"
   local file = (chunk.files[1] or ""):gsub("^tangle/", "")
@@ -351,10 +367,15 @@ local function chunk_block(block)
       for i, u in ipairs(users_of(name)) do pages[i] = "\\gfpage{" .. u[2].id .. "}" end
       foot[#foot + 1] = "\\gfused{" .. table.concat(pages, ", ") .. "}"
     end
-    return pandoc.List { raw(table.concat({ "\\begin{gfblock}{" .. chunk.role .. "}",
-      "\\gfbar{" .. definition.id .. "}{" .. chunk_name(name) .. "}{" .. (n == 1 and "" or "+") .. "}{"
-        .. (total > 1 and n .. " of " .. total or "") .. "}{" .. (file ~= "" and tex_inline_code(file) or "") .. "}",
-      rendered, #foot > 0 and "\\gffoot{" .. table.concat(foot, ". ") .. "}" or "\\gfnofoot", "\\end{gfblock}" }, "\n")) }
+    local bar = "\\gfbar{" .. definition.id .. "}{" .. chunk_name(name) .. "}{" .. (n == 1 and "" or "+") .. "}{"
+      .. (total > 1 and n .. " of " .. total or "") .. "}{" .. (file ~= "" and tex_inline_code(file) or "") .. "}"
+    local below = #foot > 0 and "\\gffoot{" .. table.concat(foot, ". ") .. "}" or "\\gfnofoot"
+    if context.test then
+      print_columns = TEXT_COLUMNS
+      return pandoc.List { raw(table.concat({ "\\begin{gftest}{" .. (halves and 2 or 1) .. "}", bar, "\\gftestbody", rendered,
+        "\\gftestfoot{" .. below .. "}\\end{gftest}" }, "\n")) }
+    end
+    return pandoc.List { raw(table.concat({ "\\begin{gfblock}{" .. chunk.role .. "}", bar, rendered, below, "\\end{gfblock}" }, "\n")) }
   end
 
   local function link(class, id, text, label)
@@ -662,6 +683,26 @@ function simple_block(block)
   return { block }
 end
 
+-- Whether the pair that starts at blocks[i] goes into two printed columns: few of its lines are too long for that.
+local function columns_fit(blocks, i)
+  local total, long, sides = 0, 0, 0
+  local function count(text)
+    for line in (text .. "\n"):gmatch("(.-)\n") do
+      total, long = total + 1, long + ((utf8.len(line) or #line) > HALF_COLUMNS and 1 or 0)
+    end
+  end
+  while citation_of(blocks[i]) do
+    count(index.citations[citation_of(blocks[i])].text or "")
+    i = i + 1
+  end
+  while chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "port" do
+    count(blocks[i].text)
+    sides = sides + 1
+    i = i + 1
+  end
+  return sides > 0 and long <= math.max(2, total * 0.15)
+end
+
 -- The runs of blocks that belong together: a pair with its caption, a claim with its tests.
 local function group(blocks)
   local out, i = pandoc.List(), 1
@@ -670,6 +711,8 @@ local function group(blocks)
     local url, number = citation_of(block), claim_of(block)
     if url then
       local left, right = pandoc.List(), pandoc.List()
+      local facing = target == "latex" and columns_fit(blocks, i)
+      if facing then print_columns = HALF_COLUMNS end
       while citation_of(blocks[i]) do
         left:insert(citation_block(citation_of(blocks[i])))
         i = i + 1
@@ -678,14 +721,18 @@ local function group(blocks)
         right:extend(chunk_block(blocks[i]))
         i = i + 1
       end
+      print_columns = TEXT_COLUMNS
       local differs = #right > 0 and starts_with(blocks[i], "Differs.") and run_in(blocks[i])
       if differs then i = i + 1 end
       if target == "latex" or #right == 0 then
+        if facing then out:insert(raw("\\begin{gffacing}")) end
         out:extend(left)
-        if differs and target == "latex" then      -- the caption stays on the page of the block's end
+        if facing then out:insert(raw("\\gfother")) end
+        if differs and not facing and target == "latex" then      -- the caption stays on the page of the block's end
           right[#right] = raw((right[#right].text:gsub("\\end{gfblock}$", "\\gfheldtrue%0")))
         end
         out:extend(right)
+        if facing then out:insert(raw((differs and "\\gfheldtrue" or "") .. "\\end{gffacing}")) end
         if differs then out:extend { raw("\\begin{gfdiffers}"), differs, raw("\\end{gfdiffers}") } end
       else
         local inside = pandoc.List { pandoc.Div(left, { class = "side left" }), pandoc.Div(right, { class = "side right" }) }
@@ -701,7 +748,10 @@ local function group(blocks)
       end
       out:extend(claim_blocks(number, block, chunks))
     else
-      if target == "latex" and block.t == "Header" and blocks[i + 1] and blocks[i + 1].t == "Table" then out:insert(raw("\\gfneed{120pt}")) end
+      local next = blocks[i + 1]
+      if target == "latex" and block.t == "Header" and next and (next.t == "Table" or citation_of(next) or claim_of(next) or chunk_of(next)) then
+        out:insert(raw("\\gfneed{150pt}"))
+      end
       out:extend(simple_block(block))
       i = i + 1
     end

@@ -457,10 +457,13 @@ class Weaver:
                 raise Failure(f"{family} not found: install {package} (make setup does it on Debian)")
             fonts[kind] = str(files["Regular"].parent) + "/"
         folder = self.work / "latex"
+        when = epoch()
         fields = {"TITLE": TITLE, "SUBTITLE": SUBTITLE, "VERSION": self.index["version"], "SERIFPATH": fonts["serif"], "MONOPATH": fonts["mono"],
-                  "CHAPTERS": "\n".join(bodies.values()), "INDEXES": self.print_indexes()}
+                  "EDITION": time.strftime("%-d %B %Y", time.gmtime(int(when))), "CHAPTERS": self.print_parts(bodies),
+                  "BACK": "\n".join(["\\gfbackmatter", *(bodies[c["stem"]] for c in self.chapters if back_matter(c))]),
+                  "INDEXES": self.print_indexes(bodies)}
         source = re.sub(r"@@(\w+)@@", lambda m: fields[m.group(1)], read(HERE / "print/template.tex"))
-        made, stamp, when = self.out / "groundfloor.pdf", folder / "pdf.key", epoch()
+        made, stamp = self.out / "groundfloor.pdf", folder / "pdf.key"
         figures = sorted((folder / "figures").glob("*.pdf"))
         key = digest(source, when, *figures)
         if made.is_file() and stamp.is_file() and read(stamp) == key:
@@ -474,9 +477,10 @@ class Weaver:
             for path in old:
                 path.unlink()
         before = None
-        for run in range(1, 6):
+        for run in range(1, 6):         # until no page number moves: the first run only finds out where things stand
             started = time.monotonic()
-            ran = subprocess.run(["lualatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "groundfloor.tex"],
+            ran = subprocess.run(["lualatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error",
+                                  *(["-draftmode"] if run == 1 else []), "groundfloor.tex"],
                                  cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
             if ran.returncode:
                 text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ran.stdout.decode(errors="replace")
@@ -491,10 +495,17 @@ class Weaver:
         write(stamp, key)
         return made
 
-    def print_indexes(self):
-        def tex(s):
-            return re.sub(r"[\\{}$&#^_~%]", lambda m: {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-                          .get(m.group(), "\\" + m.group()), s).replace(r"\_", r"\_\gfbreak{}").replace("/", r"/\gfbreak{}")
+    def print_parts(self, bodies):
+        """The preface, then the parts, each with a page of its own that lists its chapters."""
+        out = [bodies[c["stem"]] for c in self.chapters if not c["number"] and not back_matter(c)]
+        chapters = {c["stem"]: c for c in self.chapters}
+        for part in self.index["parts"]:
+            out.append(r"\gfpart{" + part["number"] + "}{" + tex(part["title"]) + "}{" + tex(part["about"]) + "}")
+            out += [r"\gfpartentry{ch-" + stem + "}{" + str(chapters[stem]["number"]) + "}{" + tex(chapters[stem]["title"]) + "}" for stem in part["stems"]]
+            out += [bodies[stem] for stem in part["stems"]]
+        return "\n".join(out)
+
+    def print_indexes(self, bodies):
         def pages(ids):
             return "{" + ", ".join(r"\gfpage{" + ident + "}" for ident in ids) + "}"
         out = [r"\begin{gfindex}{chunks}{Index of chunks}"]
@@ -503,10 +514,34 @@ class Weaver:
             label = r"\gfcode{" + tex(name) + "}" if chunk["target"] else (r"\gfcode{" + tex(file) + "} " if file else "") + r"\emph{" + tex(phrase) + "}"
             users = [d["id"] for user in chunk["used_in"] for d in self.index["chunks"][user]["defs"] if name in d["uses"]]
             out.append(r"\gfchunkentry{" + label + "}" + pages(d["id"] for d in chunk["defs"]) + pages(users))
-        out.append(r"\end{gfindex}\begin{gfindex}{identifiers}{Index of identifiers}\begin{multicols}{2}\raggedright")
+        out.append(r"\end{gfindex}\begin{gfindex}{identifiers}{Index of identifiers}")
         for name, entry in sorted(self.index["identifiers"].items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
-            out.append(r"\gfentry{\gfcode{" + tex(name) + "}}{" + entry["kind"] + "}" + pages([entry["def_id"]]))
-        out.append(r"\end{multicols}\end{gfindex}")
+            if not name.startswith("test_claim_"):          # the index of claims leads there
+                out.append(r"\gfentry{\gfcode{" + tex(name) + "}}{" + entry["kind"] + "}" + pages([entry["def_id"]]))
+        out.append(r"\end{gfindex}\begin{gfindex}{upstream}{Index of upstream symbols}")
+        where = {}
+        for ident, url in re.findall(r"\\gfcite\{([^}]+)\}\{([^}]+)\}", "\n".join(bodies.values())):
+            where.setdefault(url.replace("\\", ""), []).append(ident)
+        files = {}
+        for url, citation in self.index["citations"].items():
+            for symbol in citation["symbols"]:
+                files.setdefault(citation["path"], {}).setdefault(symbol, []).append((citation["first"], url))
+        for path, symbols in sorted(files.items()):
+            out.append(r"\gfindexhead{\gfcode{" + tex(path) + "}}")
+            for symbol, places in sorted(symbols.items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
+                out.append(r"\gfentry{\gfcode{" + tex(symbol) + "}}{}" + pages(i for _, url in sorted(places) for i in where.get(url, [])))
+        out.append(r"\end{gfindex}\begin{gfindex}{claims}{Index of claims}")
+        titles = {c["stem"]: numbered(c) for c in self.chapters}
+        stem = None
+        for number, claim in sorted(self.index["claims"].items(), key=lambda item: [int(p) for p in item[0].split(".")]):
+            if claim["chapter"] != stem:
+                stem = claim["chapter"]
+                out.append(r"\gfindexhead{" + tex(titles[stem]) + "}")
+            text = "".join(r"\gfcode{" + tex(part) + "}" if i % 2 else tex(part)
+                           for i, part in enumerate(claim["text"].replace("@<<", "<<").replace("@>>", ">>").split("`")))
+            text = re.sub(r"\*([^*]+)\*", r"\\emph{\1}", re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text))
+            out.append(r"\gfclaimentry{" + number + "}{" + text + "}" + pages(["claim-" + number.replace(".", "-")]))
+        out.append(r"\end{gfindex}")
         return "\n".join(out)
 
     # EPUB ------------------------------------------------------------------------------------------------------
@@ -566,6 +601,17 @@ def plain(markup):
 
 def numbered(chapter):
     return f'{chapter["number"]} {chapter["title"]}' if chapter["number"] else chapter["title"]
+
+
+def back_matter(chapter):
+    """The glossary, the bibliography: no chapters, and behind them."""
+    return not chapter["number"] and not chapter["stem"].startswith("00-")
+
+
+def tex(s):
+    """Text for LaTeX, breakable after the joints of names and paths."""
+    return re.sub(r"[\\{}$&#^_~%]", lambda m: {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+                  .get(m.group(), "\\" + m.group()), s).replace(r"\_", r"\_\gfbreak{}").replace("/", r"/\gfbreak{}")
 
 
 def minutes(n):
