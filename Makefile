@@ -24,7 +24,7 @@ flags-libt     := $(CFLAGS) -fPIC $(FT)
 
 # The tests are built from the extraction with #line, so that messages name the chapter; without noweb, from tangle/.
 LINE  := $(if $(shell command -v notangle),build/line/)
-PORT  := $(filter-out simulation/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
+PORT  := $(filter-out simulation/% bench/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
 CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
@@ -79,7 +79,7 @@ build/lib/%.so:
 install: lib    ## PREFIX= DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/groundfloor
 	cp -P build/lib/libgroundfloor*.a build/lib/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
-	cd tangle && find . -name simulation -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
+	cd tangle && find . \( -name simulation -o -name bench \) -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
 	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
 
@@ -113,6 +113,6 @@ endef
 $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
 .SECONDARY:
-include tests/hash.mk tests/simulation.mk
+include tests/hash.mk tests/simulation.mk tests/bench.mk
 endif
 -include $(wildcard build/*.d build/*/*.d)

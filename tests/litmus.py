@@ -8,7 +8,6 @@ herd7 is taken from the PATH, else from Debian's package herdtools7 in its suite
 it needs, through this machine's own apt configuration; the system is not touched.
 """
 import argparse
-import os
 import pathlib
 import re
 import shutil
@@ -27,27 +26,11 @@ def herd():
     """The command that runs herd7, or None."""
     if shutil.which("herd7"):
         return ["herd7"]
-    loader = next(PLACE.glob("root/usr/lib/*/ld-linux-*.so.2"), None) if (PLACE / "done").exists() else unpack()
+    root = fetch.packages(PLACE, "unstable", ["herdtools7", "libc6"], "litmus")
+    loader = root and next(root.glob("usr/lib/*/ld-linux-*.so.2"), None)
     if loader is None:
         return None
-    return [str(loader), "--library-path", str(loader.parent), str(PLACE / "root/usr/bin/herd7"),
-            "-set-libdir", str(PLACE / "root/usr/share/herdtools7/herd")]
-
-
-def unpack():
-    shutil.rmtree(PLACE, ignore_errors=True)
-    PLACE.mkdir(parents=True)
-    environment = fetch.private_apt(PLACE, "unstable", "deb")
-    if environment is None:
-        return None
-    print("litmus: asking Debian's unstable for herdtools7 (about 50 MB)", file=sys.stderr)
-    for command in (["apt-get", "-q", "update"], ["apt-get", "-q", "download", "herdtools7", "libc6"]):
-        if subprocess.run(command, cwd=PLACE, env=environment, capture_output=True).returncode:
-            return None
-    for package in PLACE.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", package, PLACE / "root"], check=True)
-    (PLACE / "done").touch()
-    return next(PLACE.glob("root/usr/lib/*/ld-linux-*.so.2"), None)
+    return [str(loader), "--library-path", str(loader.parent), str(root / "usr/bin/herd7"), "-set-libdir", str(root / "usr/share/herdtools7/herd")]
 
 
 def observe(command, name, text):

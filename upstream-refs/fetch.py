@@ -85,6 +85,28 @@ def private_apt(folder, suite, kind):
     return dict(os.environ, APT_CONFIG=str(state / "apt.conf"), LC_ALL="C")
 
 
+def packages(place, suite, names, who):
+    """Debian's binary packages of a suite, unpacked in place/root (the system is not touched); None where they cannot be had."""
+    if (place / "done").exists():
+        return place / "root"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    environment = private_apt(place, suite, "deb")
+    if environment is None:
+        return None
+    print(f"{who}: asking Debian's {suite} for {' '.join(names)}", file=sys.stderr, flush=True)
+    for command in (["apt-get", "-q", "update"], ["apt-get", "-q", "download", *names]):
+        run = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+        if run.returncode:
+            errors = [line for line in run.stderr.splitlines() if line.startswith(("E:", "W:"))]
+            print(f"{who}: {' '.join(command[:3])} failed: {errors[0] if errors else f'exit {run.returncode}'}", file=sys.stderr)
+            return None
+    for package in place.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", package, place / "root"], check=True)
+    (place / "done").touch()
+    return place / "root"
+
+
 def from_debian(folder):
     """The .orig.tar.xz of Debian's source package, by a private apt configuration."""
     environment = private_apt(folder, SUITE, "deb-src")

@@ -1,0 +1,58 @@
+# The bench: one program in which CPython's objects, the port's and other makes stand side by side. Each Python-like peer is
+# linked into one object that shows nothing but its face, since all of them define the same names. tests/bench.py, which fetches
+# what is to be fetched, says which peers there are (BENCH_PEERS) and where CPython's objects lie.
+BENCH_PEERS   ?= port-gil port-ft pthread adaptive sem futex bare
+BENCH_CPYTHON := build/bench/cpython
+BENCH_CRATES  := build/bench/crates
+BENCH_WARN    := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror
+BENCH_FT_FLAGS = -std=gnu11 -D_GNU_SOURCE -w -DNDEBUG -DPy_BUILD_CORE $(FT) -Ibuild/bench/cpython-ft -Ibuild/upstream/cpython-3.13.5/Include \
+  -Ibuild/upstream/cpython-3.13.5/Include/internal
+BENCH_GIL_FLAGS = -std=gnu11 -D_GNU_SOURCE -w -DPy_BUILD_CORE $(foreach d,root/usr/include root/usr/include/python3.14 root/usr/include/python3.14/internal,-I$(BENCH_CPYTHON)/$(d))
+BENCH_HOST    := $(filter host/%,$(PORT)) pythread/thread
+bench_face     = -DBENCH_PEER=bench_$(subst -,_,$(1)) -DBENCH_NAME='"$(1)"'
+
+build/bench/bench: $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
+	@$(CXX) -no-pie -o $@ $^ -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
+	  $(if $(filter nsync,$(BENCH_PEERS)),-lnsync) -ldl
+
+build/bench/%.o: $(LINE)tangle/bench/%.c
+	@mkdir -p $(@D) && $(CC) $(BENCH_WARN) $(CFLAGS) -pthread -I$(LINE)tangle -MMD -c -o $@ $<
+build/bench/peer-pthread.o build/bench/peer-adaptive.o: build/bench/peer-%.o: $(LINE)tangle/bench/pthread_lock.c
+	@$(CC) $(BENCH_WARN) $(CFLAGS) -pthread -I$(LINE)tangle $(call bench_face,$*) -DBENCH_KIND=PTHREAD_MUTEX_$(if $(filter adaptive,$*),ADAPTIVE_NP,DEFAULT) -MMD -c -o $@ $<
+build/bench/peer-sem.o: build/bench/sem_lock.o ; @cp $< $@
+build/bench/peer-futex.o: build/bench/futex_lock.o ; @cp $< $@
+build/bench/peer-bare.o: build/bench/bare.o ; @cp $< $@
+build/bench/peer-nsync.o: build/bench/nsync.o ; @cp $< $@
+build/bench/peer-abseil.o: $(LINE)tangle/bench/abseil.cc
+	@$(CXX) $(CFLAGS) -I$(LINE)tangle $(shell pkg-config --cflags absl_synchronization) -MMD -c -o $@ $<
+build/bench/peer-parking-lot.o build/bench/peer-rust-std.o: build/bench/peer-%.o: $(LINE)tangle/bench/rust_lock.c
+	@$(CC) $(BENCH_WARN) $(CFLAGS) -I$(LINE)tangle $(call bench_face,$*) -DBENCH_RUST=$(subst -,_,$*) -MMD -c -o $@ $<
+
+# The port, and CPython's objects with the port's host in place of an interpreter.
+build/bench/face-port-gil.o build/bench/face-port-ft.o: build/bench/face-port-%.o: $(LINE)tangle/bench/python.c
+	@$(CC) $(BENCH_WARN) $(flags-$*) -pthread -I$(LINE)tangle $(call bench_face,port-$*) -MMD -c -o $@ $<
+build/bench/peer-port-gil.o: $(PORT:%=build/%.gil.o)
+build/bench/peer-port-ft.o: $(PORT:%=build/%.ft.o)
+build/bench/face-cpython-gil.o: $(LINE)tangle/bench/python.c
+	@$(CC) $(BENCH_GIL_FLAGS) $(CFLAGS) -I$(LINE)tangle $(call bench_face,cpython-gil) -DBENCH_CPYTHON -MMD -c -o $@ $<
+build/bench/face-cpython-ft.o: $(LINE)tangle/bench/python.c
+	@$(CC) $(BENCH_FT_FLAGS) $(CFLAGS) -I$(LINE)tangle $(call bench_face,cpython-ft) -DBENCH_CPYTHON -MMD -c -o $@ $<
+build/bench/strangers.o: $(LINE)tangle/bench/strangers.c
+	@$(CC) $(BENCH_GIL_FLAGS) $(CFLAGS) -I$(LINE)tangle -MMD -c -o $@ $<
+build/bench/cpython-ft/%.o: build/upstream/cpython-3.13.5/Python/%.c
+	@$(CC) $(BENCH_FT_FLAGS) $(CFLAGS) -c -o $@ $<
+build/bench/peer-cpython-gil.o: $(patsubst %,$(BENCH_CPYTHON)/%.o,lock parking_lot) $(BENCH_HOST:%=build/%.gil.o) build/bench/strangers.o
+build/bench/peer-cpython-ft.o: $(patsubst %,build/bench/cpython-ft/%.o,lock parking_lot) $(BENCH_HOST:%=build/%.ft.o) build/pysync/critical_section.ft.o build/bench/strangers.o
+build/bench/peer-port-%.o: build/bench/face-port-%.o
+	@$(subst $$*,port-$$*,$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_port_$(subst -,_,$*) $@.all $@ && rm $@.all)
+build/bench/peer-cpython-%.o: build/bench/face-cpython-%.o
+	@$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_cpython_$* $@.all $@ && rm $@.all
+
+# Rust's two locks in one static library: the crates, then the face. The flags of libc are what its build script finds for this rustc.
+build/bench/librust.a: tangle/bench/rust.rs
+	@sh tests/crates.sh $(BENCH_CRATES) $@ $<
+-include $(wildcard build/bench/*.d)
+
+.PHONY: bench
+bench: tangle   ## what it costs beside CPython and other makes, measured (QUICK=1; WORK=, PEER=: parts; KEEP=1: for the book)
+	@$(PYTHON) tests/bench.py $(if $(QUICK),--quick) $(WORK:%=--work %) $(PEER:%=--peer %) $(if $(KEEP),--keep)
