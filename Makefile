@@ -59,12 +59,12 @@ pin: tangle upstream   ## record lines and hashes of the citations, after lookin
 drift: tangle upstream ## TO=tree: what another CPython moved, changed, removed or added, by chapter
 	@$(if $(TO),$(PYTHON) upstream-refs/refs.py drift $(TO),echo "drift: name a CPython tree: make drift TO=…"; exit 2)
 
-weave: tangle   ## weave the web pages that changed
+weave: tangle traces ## weave the web pages that changed
 	@$(PYTHON) upstream-refs/fetch.py || echo "weave: going on without CPython's source; the pages say what is missing"
 	@$(PYTHON) book/weave/weave.py html
 serve:          ## the pages on this machine alone, woven again and reloaded when a chapter changes (PORT=8000)
 	@$(PYTHON) book/weave/serve.py $(if $(PORT),--port $(PORT))
-pdf epub: tangle ## the book on paper, on an e-reader
+pdf epub: tangle traces ## the book on paper, on an e-reader
 	@$(PYTHON) book/weave/weave.py $@
 book: weave pdf epub ## web pages, PDF and EPUB
 	@echo "open build/book/html/index.html"
@@ -89,9 +89,9 @@ coverage: tangle ## lines and branches of tangle/ that the suites reach (gcov)
 	@sh tests/coverage.sh
 tools:          ## test the tools themselves: bad chapters, altered archives, loose citations, the README
 	@$(PYTHON) -m unittest discover -s tests/tools -p 'check_*.py' -t tests/tools 2>&1
-lockstep: tangle ## fail when tangle/ or tests/ are not what the chapters say
-	@git diff --exit-code --stat -- tangle tests && test -z "$$(git status --porcelain -- tangle tests)" || \
-	  { echo "lockstep: tangle/ and tests/ are not what the chapters say: commit what make tangle wrote" >&2; exit 1; }
+lockstep: tangle traces ## fail when tangle/, tests/ or book/traces/ are not what the chapters make
+	@git diff --exit-code --stat -- tangle tests book/traces && test -z "$$(git status --porcelain -- tangle tests book/traces)" || \
+	  { echo "lockstep: tangle/, tests/ or book/traces/ are not what the chapters make: commit what make tangle traces wrote" >&2; exit 1; }
 check: FUZZ_RUNS := 200000
 check: LITMUS := --if-possible
 check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus book ## everything that CI runs

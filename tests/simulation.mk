@@ -21,7 +21,10 @@ $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call simulation,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft,$(eval $(call simulation,$(c),)))
 -include $(wildcard build/simulated.*/*/*.d)
 
-.PHONY: simulate replay museum litmus
+.PHONY: simulate replay museum litmus traces
+traces: tangle  ## play the stories of the moving figures, and keep what the port did in book/traces/
+	@if echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1; then $(MAKE) -s build/traces.done; \
+	  else echo "traces: no C compiler here: the moving figures play book/traces/ as it is"; fi
 simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
 	@$(MAKE) -s build/simulate.gil build/simulate.ft
 	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
@@ -33,3 +36,15 @@ museum: tangle  ## put known bugs into copies of the port: the simulation must f
 	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
 litmus: tangle  ## the orders weaker than sequential consistency, and each made weaker still, under herd7's model of C11
 	@$(PYTHON) tests/litmus.py $(LITMUS)
+
+# The moving figures: stories, played on the port, recorded. Never optimised, so that every compiler names the same functions.
+flags-record := -O0 -g
+$(eval $(call simulation,record,$(LINE)))
+build/record_locks: $(filter-out %/parking_lot.o %/scenarios.o,$(call SIM_BOTH,record)) build/simulated.record/tests/record_locks.o
+	@$(CC) $(flags-record) -pthread -o $@ $^ $(LDFLAGS)
+build/traces.done: build/record_locks build/record_arena book/weave/traces.py $(wildcard book/traces/*.json)
+	@$(PYTHON) book/weave/traces.py book/traces/arena.json build/record_arena
+	@for story in mutex parking-lot; do $(PYTHON) book/weave/traces.py book/traces/$$story.json build/record_locks $$story || exit 1; done
+	@touch $@
+build/record_arena: build/record_arena.gil.o $(patsubst %,build/%.gil.o,$(filter-out arena/pyarena,$(PORT)))
+	@$(CC) $(flags-gil) -pthread -o $@ $^ $(LDFLAGS)

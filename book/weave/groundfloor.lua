@@ -591,6 +591,58 @@ local function figure(block)
     .. '</div><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
 end
 
+-- Moving figures: a recorded run, step by step. The block says in its own words what each step is, one line a step, led by who
+-- acts and what is then to be seen; a line that does not fit the recording stops the weaver. ----------------------------------
+
+local function trace_svg(frame, inside)
+  return string.format('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d"%s</svg>',
+    frame.width, frame.height, frame.width, frame.height, inside)
+end
+
+local function trace_figure(block)
+  local id, attributes = block.identifier, block.attributes
+  if id == "" or not attributes.alt or not attributes.caption or not attributes.src then fail("a moving figure needs #id, src, caption and alt") end
+  local frames = index.traces[attributes.src] or fail("figure " .. id .. ": no book/traces/" .. attributes.src .. ".json: run make traces")
+  local said = {}
+  for line in block.text:gmatch("[^\n]+") do
+    local key, words = line:match("^(.-)%s*|%s*(.*)$")
+    local frame = frames[#said + 1]
+    key = (key or line):gsub("%s+", " ")
+    if not frame or key ~= frame.key then
+      fail("figure " .. id .. ", step " .. #said + 1 .. ': the chapter says "' .. key .. '", the recording "' .. (frame and frame.key or "the end") .. '"')
+    end
+    said[#said + 1] = pandoc.read(unescape(words), "markdown").blocks[1].content
+  end
+  if #said ~= #frames then fail("figure " .. id .. ": the recording has " .. #frames .. " steps, the chapter tells " .. #said) end
+  local caption = pandoc.read(unescape(attributes.caption), "markdown").blocks[1].content
+  local number, out = "Figure " .. figure_numbers[id], pandoc.List()
+  if target == "latex" then
+    local files = { "--format=pdf", "--output=" .. figures_dir .. "/" .. id .. ".pdf" }
+    for i, frame in ipairs(frames) do
+      local path = figures_dir .. "/" .. id .. "-" .. i .. ".svg"
+      local file = io.open(path, "wb") or fail("cannot write " .. path)
+      file:write(trace_svg(frame, ">" .. index.trace_style .. frame.svg))
+      file:close()
+      files[i + 2] = path
+    end
+    pandoc.pipe("rsvg-convert", files, "")
+    out:insert(raw("\\begin{gfplay}{" .. id .. "}"))
+    for i, words in ipairs(said) do
+      out:extend { raw("\\gfstep{" .. i .. "}{figures/" .. id .. ".pdf}{" .. escape_tex(frames[i].how) .. "}{" .. tex_inline_code(frames[i].where) .. "}"), pandoc.Para(words), raw("\\gfstepend") }
+    end
+    out:extend { raw("\\end{gfplay}\\begin{gfplaycaption}"), pandoc.Para { raw_inline("{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gfplaycaption}") }
+    return out
+  end
+  out:insert(raw('<figure class="drawing trace" id="' .. id .. '"><ol class="strip" aria-label="' .. escape_html(attributes.alt) .. '">'))
+  for i, words in ipairs(said) do
+    local frame = frames[i]
+    out:extend { raw('<li><div class="art">' .. trace_svg(frame, ' aria-hidden="true">' .. frame.svg) .. '</div><p class="said">'), pandoc.Plain(words),
+      raw("</p>" .. (frame.how ~= "" and '<p class="how">' .. escape_html(frame.how) .. (frame.where ~= "" and " in <code>" .. frame.where .. "</code>" or "") .. "</p>" or "") .. "</li>") }
+  end
+  out:extend { raw('</ol><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
+  return out
+end
+
 -- Reports: what a run wrote about itself, set as a part of the chapter; without one, what the block itself says ----
 
 local function report_picture(report, picture, caption)
@@ -665,6 +717,7 @@ function simple_block(block)
   if block.t == "CodeBlock" then
     if chunk_of(block) then return chunk_block(block) end
     if block.classes:includes("dot") then return figure(block) end
+    if block.classes:includes("trace") then return trace_figure(block) end
     if block.classes:includes("report") then
       local out = pandoc.List()
       for _, b in ipairs(report_blocks(block)) do
@@ -915,7 +968,7 @@ function Pandoc(doc)
     elseif i == 2 and header and block.t == "BlockQuote" then quote = block
     else
       body:insert(block)
-      if block.t == "CodeBlock" and block.classes:includes("dot") then
+      if block.t == "CodeBlock" and (block.classes:includes("dot") or block.classes:includes("trace")) then
         figures = figures + 1
         figure_numbers[block.identifier] = (chapter.number or 0) .. "." .. figures
       end

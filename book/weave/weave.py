@@ -24,6 +24,7 @@ import zipfile
 
 import pages as paging
 import pairs
+import traces
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -137,6 +138,12 @@ def reports(text, build):
     return found
 
 
+def recordings(text):
+    """The recorded runs that a chapter's .trace blocks play, each step with its picture."""
+    names = re.findall(r"^```+ *\{\.trace [^\n]*?src=\"([\w-]+)\"", text, re.M)
+    return {name: traces.load(HERE.parent / f"traces/{name}.json") for name in names if (HERE.parent / f"traces/{name}.json").is_file()}
+
+
 def dependencies(index, chapter, text, build):
     """The part of the index that one chapter's page depends on. No line numbers: moving prose about changes nothing else."""
     stem = chapter["stem"]
@@ -160,7 +167,7 @@ def dependencies(index, chapter, text, build):
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
             "tested_at": index["tested_at"] if claims else None,
-            "reports": reports(text, build)}
+            "reports": reports(text, build), "traces": recordings(text), "trace_style": traces.PRINT_STYLE}
 
 
 def proof(index, definition):
@@ -194,7 +201,7 @@ class Weaver:
         program = shutil.which(need("pandoc", "pandoc"))
         if any("{.dot" in text for text in self.texts.values()):
             need("dot", "graphviz")
-        if target == "latex" and any("{.report" in text for text in self.texts.values()):
+        if target == "latex" and any("{.report" in text or "{.trace" in text for text in self.texts.values()):
             need("rsvg-convert", "librsvg2-bin")
         folder = self.work / target
         (folder / "figures").mkdir(parents=True, exist_ok=True)
@@ -253,7 +260,7 @@ class Weaver:
         pages["index.html"] = paging.relink(self.frame(None, page.body, facts, page, [None, cut[0]], SUBTITLE), page, home)
         scripts = self.scripts({page.name: paging.relink(page.body, page, home) for page in cut}, home)
         files = {**pages, **scripts, **{f"fonts/{name}": path.read_bytes() for name, path in fonts.items()},
-                 "style.css": rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"), "book.js": read(HERE / "web/book.js")}
+                 "style.css": rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"), "book.js": read(HERE / "web/book.js"), "trace.js": read(HERE / "web/trace.js")}
         lunr = next((path for path in map(pathlib.Path, LUNR) if path.is_file()), None)
         if lunr:
             files["lunr.js"] = lunr.read_bytes()
@@ -349,6 +356,7 @@ class Weaver:
         fields = {"title": html.escape(f"{title} · {TITLE}" if title else TITLE), "description": html.escape(plain(description), quote=True),
                   "crumbs": crumbs, "chapters": "".join(rail), "indexes": indexes, "body": body, "neighbours": "".join(links),
                   "kind": "chapter" if page.stem in facts else "leaf", "page": page.name, "version": self.index["version"]}
+        fields["scripts"] = '<script src="trace.js" defer></script>\n' if 'class="drawing trace"' in body else ""
         return re.sub(r"\{\{(\w+)\}\}", lambda m: fields[m.group(1)], read(HERE / "web/template.html"))
 
     def contents_page(self, facts):

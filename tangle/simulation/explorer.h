@@ -31,4 +31,9 @@ int sim_explore(const SimScenario *scenario, SimBounds bounds,
  * Returns 0 when it ends well, 1 when it fails, 2 when it does not fit. */
 int sim_replay(const SimScenario *scenario, const char *schedule, FILE *out);
 
+/* Called in a replay after each step, before the next is chosen. It may look at
+ * whatever the port keeps, and must not call it. NULL: nobody looks. */
+typedef void SimWatch(int step, const SimOp *taken);
+extern SimWatch *sim_watch;
+
 #endif  // SIMULATION_EXPLORER_H

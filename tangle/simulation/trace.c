@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "simulation/explorer.h"
 #include "simulation/world.h"
 
 #define world sim_world
@@ -15,6 +16,7 @@ static struct line {
     int noted;
 } lines[SIM_LONGEST];
 static int n_lines;
+SimWatch *sim_watch;
 
 static void
 end_line(void)
@@ -24,6 +26,9 @@ end_line(void)
         last->before = world.before;
         last->after = world.after;
         last->noted = world.noted;
+        if (sim_watch != NULL) {
+            sim_watch(n_lines, &last->op);
+        }
     }
     world.noted = 0;
 }
