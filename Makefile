@@ -24,14 +24,14 @@ flags-libt     := $(CFLAGS) -fPIC $(FT)
 
 # The tests are built from the extraction with #line, so that messages name the chapter; without noweb, from tangle/.
 LINE  := $(if $(shell command -v notangle),build/line/)
-PORT  := $(filter-out simulation/% bench/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
+PORT  := $(filter-out simulation/% bench/% graft/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
 CHECK  = $(shell pkg-config --cflags --libs check)
 SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
 
 .PHONY: help setup tangle test suites weave serve book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
 help:           ## list the targets
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 GOALS := $(filter-out setup,$(MAKECMDGOALS))
 setup:          ## install what the goals beside it need: make setup book, make setup test
@@ -79,7 +79,7 @@ build/lib/%.so:
 install: lib    ## PREFIX= DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/groundfloor
 	cp -P build/lib/libgroundfloor*.a build/lib/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
-	cd tangle && find . \( -name simulation -o -name bench \) -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
+	cd tangle && find . \( -name simulation -o -name bench -o -name graft \) -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
 	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
 
@@ -94,7 +94,7 @@ lockstep: tangle traces ## fail when tangle/, tests/ or book/traces/ are not wha
 	  { echo "lockstep: tangle/, tests/ or book/traces/ are not what the chapters make: commit what make tangle traces wrote" >&2; exit 1; }
 check: FUZZ_RUNS := 200000
 check: LITMUS := --if-possible
-check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus book ## everything that CI runs
+check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book ## everything that CI runs
 	@$(PYTHON) tests/book/check_pages.py
 timings:        ## how long each step takes on this machine
 	@sh tests/timings.sh
@@ -113,6 +113,6 @@ endef
 $(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
 .SECONDARY:
-include tests/hash.mk tests/simulation.mk tests/bench.mk
+include tests/hash.mk tests/simulation.mk tests/bench.mk tests/graft.mk
 endif
 -include $(wildcard build/*.d build/*/*.d)

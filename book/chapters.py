@@ -36,7 +36,7 @@ PARTS = [("The house", 1, "Which floor this is, who calls from above, and the li
          ("Threads", 13, "Threads that start, end and wait for one another, and the locks that Python had before the small ones."),
          ("Proofs", 15, "The port in place of the original, and beside it.")]
 BACK_MATTER = 90                # files numbered from here on have no chapter number: glossary, bibliography
-TEST = re.compile(r"\bSTART_TEST\((test_claim_(\d+)_(\d+)_\w+)\)")
+TEST = re.compile(r"\bSTART_TEST\((test_claim_(\d+)_(\d+)_\w+)\)|^def (test_claim_(\d+)_(\d+)_\w+)\(", re.MULTILINE)
 
 
 class Trap(Exception):
@@ -268,6 +268,12 @@ class Chapter:
             self.say(number, f"the chunk name {name!r} holds << or >>")
 
 
+def tests_in(definition):
+    """The tests that a chunk defines: (name, number of the claim, whether it is a Python function)."""
+    for c_name, c_major, c_minor, name, major, minor in TEST.findall("\n".join(definition.body)):
+        yield c_name or name, f"{int(c_major or major)}.{int(c_minor or minor)}", not c_name
+
+
 def normal(name):
     """Names that a reader would take for the same."""
     return re.sub(r"[^a-z0-9]+", " ", name.lower()).strip()
@@ -305,10 +311,12 @@ class Book:
             for root, target in self.roots.items():
                 self._reach(root, target)
         self.claims = {c.number: c for chapter in self.chapters for c in chapter.claims}
+        self.scripted = set()               # tests that are no part of a Check suite: Python functions
         for definitions in self.chunks.values():
             for definition in definitions:
-                for name, major, minor in TEST.findall("\n".join(definition.body)):
-                    claim = self.claims.get(f"{int(major)}.{int(minor)}")
+                for name, number, scripted in tests_in(definition):
+                    self.scripted |= {name} if scripted else set()
+                    claim = self.claims.get(number)
                     if claim:
                         claim.tests.append(name)
 

@@ -502,7 +502,7 @@ note_call(void *arg)
 static void
 make_calls_elsewhere(struct fellow *me)
 {
-    me->answer = Py_MakePendingCalls();
+    me->answer = Py_MakePendingCalls() | _PyEval_MakePendingCalls(_PyThreadState_GET());
 }
 
 START_TEST(test_claim_6_19_pending_calls_are_the_main_threads)

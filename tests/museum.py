@@ -40,9 +40,9 @@ class Bug:
         return self.bug
 
 
-def exhibits():
+def exhibits(path=BUGS):
     bugs = []
-    for number, line in enumerate(BUGS.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
         if line[0] in " +-":
@@ -50,13 +50,13 @@ def exhibits():
             continue
         key, _, value = line.partition(":")
         if key not in KEYS or not value.strip():
-            raise Broken(f"{BUGS.relative_to(ROOT)}:{number}: neither a line of a difference nor one of {', '.join(sorted(KEYS))}")
+            raise Broken(f"{path.relative_to(ROOT)}:{number}: neither a line of a difference nor one of {', '.join(sorted(KEYS))}")
         if key == "bug":
             bugs.append(Bug(number))
         setattr(bugs[-1], "function" if key == "in" else key, value.strip())
     for bug in bugs:
         if not (bug.file and bug.scenario and bug.hunk):
-            raise Broken(f"{BUGS.relative_to(ROOT)}:{bug.line}: {bug}: an exhibit needs a file, a function, a scenario and a difference")
+            raise Broken(f"{path.relative_to(ROOT)}:{bug.line}: {bug}: an exhibit needs a file, a function, a scenario and a difference")
     if len({b.bug for b in bugs}) != len(bugs):
         raise Broken("two exhibits have one name")
     return bugs

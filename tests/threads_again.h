@@ -94,7 +94,7 @@ refused(const char *call)
 }
 
 /* What else the tests want to know of the calls that were made. */
-static int n_condattr_init, attrs_alive;
+static int n_condattr_init, attrs_alive, callbacks_alive;
 static void (*last_key_destructor)(void *);
 static pthread_key_t pretend_key;       /* not 0: the next key is said to be this */
 #define BEFORE(call, params, args) \
@@ -141,6 +141,15 @@ static inline int again_pthread_attr_init(pthread_attr_t *a)
 static inline int again_pthread_attr_destroy(pthread_attr_t *a)
 { attrs_alive--; return pthread_attr_destroy(a); }
 
+static inline void *again_malloc(size_t size)
+{ void *p = refused("malloc") ? NULL : malloc(size);
+  __atomic_fetch_add(&callbacks_alive, p != NULL, __ATOMIC_SEQ_CST);
+  return p; }
+
+static inline void again_free(void *p)      /* in the new thread, most of the time */
+{ __atomic_fetch_sub(&callbacks_alive, p != NULL, __ATOMIC_SEQ_CST);
+  free(p); }
+
 static inline int again_pthread_key_create(pthread_key_t *k, void (*destroy)(void *))
 { last_key_destructor = destroy;
   return refused("pthread_key_create") ? fate.code
@@ -182,6 +191,8 @@ static inline int again_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_
 #define pthread_attr_destroy again_pthread_attr_destroy
 #define pthread_attr_setstacksize again_pthread_attr_setstacksize
 #define pthread_create again_pthread_create
+#define malloc again_malloc
+#define free again_free
 #define pthread_join again_pthread_join
 #define pthread_detach again_pthread_detach
 #define pthread_key_create again_pthread_key_create

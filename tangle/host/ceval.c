@@ -126,7 +126,7 @@ make_one_pending_call(void)
 }
 
 int
-Py_MakePendingCalls(void)
+_PyEval_MakePendingCalls(PyThreadState *Py_UNUSED(tstate))
 {
     int res = 0;
     if (getpid() != gettid() || pending.handling) {
@@ -138,6 +138,12 @@ Py_MakePendingCalls(void)
     }
     pending.handling = 0;
     return res < 0 ? -1 : 0;
+}
+
+int
+Py_MakePendingCalls(void)
+{
+    return _PyEval_MakePendingCalls(_PyThreadState_GET());
 }
 
 void

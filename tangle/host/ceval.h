@@ -30,9 +30,12 @@ PyAPI_FUNC(void) host_gil_drop(void);
  * Blocks     never, but for what a call does.   Allocates  never.
  * Signals    Add may be called from a handler, also one that interrupts Add.
  * Recursion  Make, called by a pending call, does nothing.
- * CPython    Python/ceval_gil.c, Py_AddPendingCall, Py_MakePendingCalls */
+ * Twins      _PyEval_Make... is for who has the thread state at hand; where there
+ *            are several interpreters, it makes that one's calls, in any thread.
+ * CPython    Python/ceval_gil.c, functions of the same names */
 PyAPI_FUNC(int) Py_AddPendingCall(int (*func)(void *), void *arg);
 PyAPI_FUNC(int) Py_MakePendingCalls(void);
+PyAPI_FUNC(int) _PyEval_MakePendingCalls(PyThreadState *tstate);
 
 /* In the child, before anything else: forget the threads that fork left behind,
  * what they slept on and what they held of the host's own.

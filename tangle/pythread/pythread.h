@@ -40,7 +40,7 @@ PyAPI_FUNC(void) PyThread_init_thread(void);
  * Returns    the ident of the thread, which may be over before the caller reads
  *            it; PYTHREAD_INVALID_THREAD_ID when there is no thread to be had,
  *            and then func never runs. No error is set.
- * Blocks     no.   Allocates  a few bytes, by PyMem_RawMalloc; func's thread
+ * Blocks     no.   Allocates  a few bytes, by malloc itself; func's thread
  *            frees them.   Thread state  none needed.
  * CPython    Python/thread_pthread.h, PyThread_start_new_thread */
 PyAPI_FUNC(unsigned long) PyThread_start_new_thread(void (*func)(void *), void *arg);

@@ -60,18 +60,19 @@ PyThread_set_stacksize(size_t size)
 PyLockStatus
 PyThread_acquire_lock_timed_with_retries(PyThread_type_lock lock, PY_TIMEOUT_T timeout)
 {
+    PyThreadState *tstate = _PyThreadState_GET();
     PyTime_t endtime = timeout > 0 ? _PyDeadline_Init(timeout) : 0;
     PyLockStatus r;
     do {
         PyTime_t microseconds = _PyTime_AsMicroseconds(timeout, _PyTime_ROUND_CEILING);
         r = PyThread_acquire_lock_timed(lock, 0, 0);    /* not detaching for nothing */
         if (r == PY_LOCK_FAILURE && microseconds != 0) {
-            PyThreadState *mine = PyEval_SaveThread();
+            PyEval_SaveThread();
             r = PyThread_acquire_lock_timed(lock, microseconds, 1);
-            PyEval_RestoreThread(mine);
+            PyEval_RestoreThread(tstate);
         }
         if (r == PY_LOCK_INTR) {
-            if (Py_MakePendingCalls() < 0) {
+            if (_PyEval_MakePendingCalls(tstate) < 0) {
                 return PY_LOCK_INTR;
             }
             if (timeout > 0) {

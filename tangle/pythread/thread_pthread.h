@@ -115,7 +115,7 @@ static void *
 pythread_wrapper(void *arg)
 {
     pythread_callback call = *(pythread_callback *)arg;
-    PyMem_RawFree(arg);         /* first: func may never return */
+    free(arg);                  /* first: func may never return */
     call.func(call.arg);
     return NULL;
 }
@@ -133,7 +133,7 @@ do_start_joinable_thread(void (*func)(void *), void *arg, pthread_t *out_id)
         return -1;
     }
     if (ask_for_stack(&attrs) == 0) {
-        callback = PyMem_RawMalloc(sizeof(pythread_callback));
+        callback = malloc(sizeof(pythread_callback));
     }
     if (callback != NULL) {
         *callback = (pythread_callback){func, arg};
@@ -141,7 +141,7 @@ do_start_joinable_thread(void (*func)(void *), void *arg, pthread_t *out_id)
     }
     pthread_attr_destroy(&attrs);
     if (status != 0) {
-        PyMem_RawFree(callback);        /* NULL, or still ours */
+        free(callback);                 /* NULL, or still ours */
         return -1;
     }
     return 0;
