@@ -13,7 +13,9 @@ bench_face     = -DBENCH_PEER=bench_$(subst -,_,$(1)) -DBENCH_NAME='"$(1)"'
 
 build/bench/bench: $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
 	@$(CXX) -no-pie -o $@ $^ -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
-	  $(if $(filter nsync,$(BENCH_PEERS)),-lnsync) -ldl
+	  \
+	  $(if $(filter nsync,$(BENCH_PEERS)),-lnsync) $(if $(filter apr,$(BENCH_PEERS)),-lapr-1) \
+	  $(if $(filter llvm,$(BENCH_PEERS)),-L/usr/lib/llvm-14/lib -lLLVM-14) -lm -ldl
 
 build/bench/%.o: $(LINE)tangle/bench/%.c
 	@mkdir -p $(@D) && $(CC) $(BENCH_WARN) $(CFLAGS) -pthread -I$(LINE)tangle -MMD -c -o $@ $<
@@ -22,9 +24,10 @@ build/bench/peer-pthread.o build/bench/peer-adaptive.o: build/bench/peer-%.o: $(
 build/bench/peer-sem.o: build/bench/sem_lock.o ; @cp $< $@
 build/bench/peer-futex.o: build/bench/futex_lock.o ; @cp $< $@
 build/bench/peer-bare.o: build/bench/bare.o ; @cp $< $@
-build/bench/peer-nsync.o: build/bench/nsync.o ; @cp $< $@
-build/bench/peer-abseil.o: $(LINE)tangle/bench/abseil.cc
-	@$(CXX) $(CFLAGS) -I$(LINE)tangle $(shell pkg-config --cflags absl_synchronization) -MMD -c -o $@ $<
+$(foreach p,nsync bump malloc obstack apr,$(eval build/bench/peer-$(p).o: build/bench/$(p).o ; @cp $$< $$@))
+build/bench/apr.o: CFLAGS += $(if $(filter apr,$(BENCH_PEERS)),$(shell apr-1-config --cppflags --includes))
+build/bench/peer-abseil.o build/bench/peer-pmr.o build/bench/peer-llvm.o: build/bench/peer-%.o: $(LINE)tangle/bench/%.cc
+	@$(CXX) -std=c++17 $(CFLAGS) -I$(LINE)tangle $(if $(filter llvm,$*),-I/usr/lib/llvm-14/include) -MMD -c -o $@ $<
 build/bench/peer-parking-lot.o build/bench/peer-rust-std.o: build/bench/peer-%.o: $(LINE)tangle/bench/rust_lock.c
 	@$(CC) $(BENCH_WARN) $(CFLAGS) -I$(LINE)tangle $(call bench_face,$*) -DBENCH_RUST=$(subst -,_,$*) -MMD -c -o $@ $<
 
@@ -36,12 +39,10 @@ build/bench/peer-port-ft.o: $(PORT:%=build/%.ft.o)
 build/bench/face-cpython-gil.o: $(LINE)tangle/bench/python.c
 	@$(CC) $(BENCH_GIL_FLAGS) $(CFLAGS) -I$(LINE)tangle $(call bench_face,cpython-gil) -DBENCH_CPYTHON -MMD -c -o $@ $<
 build/bench/face-cpython-ft.o: $(LINE)tangle/bench/python.c
-	@$(CC) $(BENCH_FT_FLAGS) $(CFLAGS) -I$(LINE)tangle $(call bench_face,cpython-ft) -DBENCH_CPYTHON -MMD -c -o $@ $<
-build/bench/strangers.o: $(LINE)tangle/bench/strangers.c
-	@$(CC) $(BENCH_GIL_FLAGS) $(CFLAGS) -I$(LINE)tangle -MMD -c -o $@ $<
+	@$(CC) $(BENCH_FT_FLAGS) $(CFLAGS) -I$(LINE)tangle $(call bench_face,cpython-ft) -DBENCH_CPYTHON -DBENCH_LOCKS_ONLY -MMD -c -o $@ $<
 build/bench/cpython-ft/%.o: build/upstream/cpython-3.13.5/Python/%.c
 	@$(CC) $(BENCH_FT_FLAGS) $(CFLAGS) -c -o $@ $<
-build/bench/peer-cpython-gil.o: $(patsubst %,$(BENCH_CPYTHON)/%.o,lock parking_lot) $(BENCH_HOST:%=build/%.gil.o) build/bench/strangers.o
+build/bench/peer-cpython-gil.o: $(patsubst %,$(BENCH_CPYTHON)/%.o,lock parking_lot pyarena thread bootstrap_hash pyhash) $(filter-out build/pythread/%,$(BENCH_HOST:%=build/%.gil.o)) build/bench/strangers.o
 build/bench/peer-cpython-ft.o: $(patsubst %,build/bench/cpython-ft/%.o,lock parking_lot) $(BENCH_HOST:%=build/%.ft.o) build/pysync/critical_section.ft.o build/bench/strangers.o
 build/bench/peer-port-%.o: build/bench/face-port-%.o
 	@$(subst $$*,port-$$*,$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_port_$(subst -,_,$*) $@.all $@ && rm $@.all)

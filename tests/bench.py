@@ -123,6 +123,12 @@ PEERS = [
     Peer("sem", "POSIX semaphore", libc),
     Peer("futex", "futex of three states, ours"),
     Peer("bare", "bare compare-exchange, exchange"),
+    Peer("bump", "bare bump of a pointer"),
+    Peer("obstack", "obstack", libc),
+    Peer("apr", "APR pool", debian("libapr1-dev")),
+    Peer("pmr", "std::pmr monotonic buffer", debian("g++")),
+    Peer("llvm", "LLVM BumpPtrAllocator", debian("llvm-14-dev")),
+    Peer("malloc", "malloc and free", libc),
 ]
 
 
@@ -146,6 +152,9 @@ def plan(quick):
         for section in (0, 1000) if quick else (0, 50, 1000):
             for gap in (0, 200) if quick else (0, 100, 200):
                 cells.append(Cell("crowd", threads, section, gap, 40 if quick else 60 if threads < 64 else 100))
+    cells += [Cell(work, ms=20 if quick else 50) for work in ("arena-warm", "start", "urandom", "hash-8", "hash-64", "hash-4096")]
+    cells += [Cell("arena-cold", ms=30 if quick else 100), Cell("pass", 2, ms=50 if quick else 100)]
+    cells += [Cell(work, ms=1) for work in ("bucket-same", "bucket-other", "bucket-hit")]
     cells += [Cell("alternate", 2, ms=50 if quick else 100), Cell("wait", 8, 1000, 0, ms=100 if quick else 300)]
     return cells
 

@@ -4,7 +4,7 @@ import statistics
 
 FOREIGN = 0.10          # the share of others from which on a measurement is repeated
 HIGHER = {"crowd"}      # works of which more is better; of all others less is
-UNITS = {"uncontended": "ns", "crowd": "M/s", "alternate": "µs", "wait": "ms"}
+UNITS = {"uncontended": "ns", "crowd": "M/s", "alternate": "µs", "wait": "ms", "pass": "µs"}
 BASE = "cpython-gil"
 
 
@@ -39,6 +39,6 @@ def write(raw, facts, place):
         lines.append(f"\n{key}")
         for peer, (median, low, high, n, clean) in sorted(peers.items(), key=lambda item: item[1][0]):
             base = peers.get(BASE)
-            lines.append(f"    {peer:14} {median:10.4g} {UNITS[key[0]]:4} {low:10.4g} … {high:10.4g}  n={n}{'' if clean else ' *'}  "
+            lines.append(f"    {peer:14} {median:10.4g} {UNITS.get(key[0], 'ns'):4} {low:10.4g} … {high:10.4g}  n={n}{'' if clean else ' *'}  "
                          f"{ratio(key[0], median, base and base[0]):6.2f}")
     (place / "bench.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

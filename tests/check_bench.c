@@ -1,4 +1,4 @@
-// Claims 16.1 to 16.6 of the book, chapter 16: the bench.
+// Claims 16.1 to 16.7 of the book, chapter 16: the bench.
 #include <check.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,7 +21,11 @@ int bench_main(int argc, char **argv);
  * 16.4   uncontended, repeat
  * 16.5   find_peer, find_work, answer, list, main
  * 16.6   bench_load_now, busy_ticks
- * make bench runs the rest: _Py_FatalErrorFormat is what must not be reached */
+ * 16.7   bench_asleep, pass, peer_sleep, peer_wake
+ * make bench --smoke runs every work of every peer a few times: nothing, sleeper,
+ * miss, found, last_who_came, find_last, with_full_bucket, same, other, hit,
+ * peer_new, peer_draw, peer_drop, build_tree, arena_warm, arena_cold,
+ * nothing_to_do, start, hash, hash_8, hash_64, hash_4096, urandom, STRANGER */
 
 static void careless(struct bench_seat *seat)
 {
@@ -136,6 +140,36 @@ START_TEST(test_claim_16_6_own_load_is_seen)
     ck_assert_uint_ge(after.at - before.at, after.own - before.own);
 }
 END_TEST
+static void *wait_for_one(void *turn)
+{
+    while (__atomic_load_n((int *)turn, __ATOMIC_SEQ_CST) == 0) {
+        peer_sleep(turn, 0);
+    }
+    return NULL;
+}
+
+START_TEST(test_claim_16_7_turns_are_passed)
+{
+    struct bench_count c;
+    int before = bench_asleep();
+    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "pass"), 2, 0, 0,
+                                 40, &c), 0);
+    ck_assert_int_eq(c.excluded, 1);
+    ck_assert_uint_gt(c.all, 0);
+    ck_assert_uint_le(c.most - c.least, 2);
+    ck_assert_int_eq(bench_asleep(), before);
+
+    int turn = 0;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one, &turn), 0);
+    while (bench_asleep() == before) {
+        sched_yield();
+    }
+    __atomic_store_n(&turn, 1, __ATOMIC_SEQ_CST);
+    peer_wake(&turn, 1);
+    pthread_join(thread, NULL);
+}
+END_TEST
 static Suite *
 bench_suite(void)
 {
@@ -149,6 +183,7 @@ bench_suite(void)
     tcase_add_test(tc, test_claim_16_4_a_loop_is_timed_as_a_whole);
     tcase_add_test(tc, test_claim_16_5_a_line_is_answered);
     tcase_add_test(tc, test_claim_16_6_own_load_is_seen);
+    tcase_add_test(tc, test_claim_16_7_turns_are_passed);
     return suite;
 }
 

@@ -1,8 +1,10 @@
 // Ours. Threads sit down, are counted for a while, and get up.
 #include "bench/crowd.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,4 +114,24 @@ bench_crowd(const struct bench_peer *peer, const struct bench_work *work,
     pthread_barrier_destroy(&ready);
     free(places);
     return 0;
+}
+
+int
+bench_asleep(void)
+{
+    int asleep = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *task; tasks != NULL && (task = readdir(tasks)) != NULL; ) {
+        char path[300], state = 0;
+        snprintf(path, sizeof(path), "/proc/self/task/%s/stat", task->d_name);
+        FILE *file = fopen(path, "r");
+        if (file != NULL) {
+            asleep += fscanf(file, "%*d (%*[^)]) %c", &state) == 1 && state == 'S';
+            fclose(file);
+        }
+    }
+    if (tasks != NULL) {
+        closedir(tasks);
+    }
+    return asleep;
 }

@@ -19,5 +19,6 @@ int bench_crowd(const struct bench_peer *peer, const struct bench_work *work,
                 struct bench_count *count);
 
 void bench_pin(int number);     // the calling thread, to processor number % all
+int bench_asleep(void);         // how many threads of this process are asleep
 
 #endif  // BENCH_CROWD_H

@@ -37,7 +37,7 @@ struct bench_work {
 struct bench_peer {
     const char *name;
     void (*fresh)(void);
-    struct bench_work works[16];    // ends with one without a name
+    struct bench_work works[20];    // ends with one without a name
 };
 #ifdef __cplusplus
 }
