@@ -11,6 +11,8 @@ BENCH_GIL_FLAGS = -std=gnu11 -D_GNU_SOURCE -w -DPy_BUILD_CORE $(foreach d,root/u
 BENCH_HOST    := $(filter host/%,$(PORT)) pythread/thread
 bench_face     = -DBENCH_PEER=bench_$(subst -,_,$(1)) -DBENCH_NAME='"$(1)"'
 
+bench_merge    = @$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_$(subst -,_,$(patsubst build/bench/peer-%.o,%,$@)) $@.all $@ && rm $@.all
+
 build/bench/bench: $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
 	@$(CXX) -no-pie -o $@ $^ -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
 	  \
@@ -23,8 +25,7 @@ build/bench/peer-pthread.o build/bench/peer-adaptive.o: build/bench/peer-%.o: $(
 	@$(CC) $(BENCH_WARN) $(CFLAGS) -pthread -I$(LINE)tangle $(call bench_face,$*) -DBENCH_KIND=PTHREAD_MUTEX_$(if $(filter adaptive,$*),ADAPTIVE_NP,DEFAULT) -MMD -c -o $@ $<
 build/bench/peer-sem.o: build/bench/sem_lock.o ; @cp $< $@
 build/bench/peer-futex.o: build/bench/futex_lock.o ; @cp $< $@
-build/bench/peer-bare.o: build/bench/bare.o ; @cp $< $@
-$(foreach p,nsync bump malloc obstack apr,$(eval build/bench/peer-$(p).o: build/bench/$(p).o ; @cp $$< $$@))
+$(foreach p,bare nsync raw-thread bump malloc obstack apr,$(eval build/bench/peer-$(p).o: build/bench/$(subst -,_,$(p)).o ; @cp $$< $$@))
 build/bench/apr.o: CFLAGS += $(if $(filter apr,$(BENCH_PEERS)),$(shell apr-1-config --cppflags --includes))
 build/bench/peer-abseil.o build/bench/peer-pmr.o build/bench/peer-llvm.o: build/bench/peer-%.o: $(LINE)tangle/bench/%.cc
 	@$(CXX) -std=c++17 $(CFLAGS) -I$(LINE)tangle $(if $(filter llvm,$*),-I/usr/lib/llvm-14/include) -MMD -c -o $@ $<
@@ -32,10 +33,17 @@ build/bench/peer-parking-lot.o build/bench/peer-rust-std.o: build/bench/peer-%.o
 	@$(CC) $(BENCH_WARN) $(CFLAGS) -I$(LINE)tangle $(call bench_face,$*) -DBENCH_RUST=$(subst -,_,$*) -MMD -c -o $@ $<
 
 # The port, and CPython's objects with the port's host in place of an interpreter.
-build/bench/face-port-gil.o build/bench/face-port-ft.o: build/bench/face-port-%.o: $(LINE)tangle/bench/python.c
-	@$(CC) $(BENCH_WARN) $(flags-$*) -pthread -I$(LINE)tangle $(call bench_face,port-$*) -MMD -c -o $@ $<
-build/bench/peer-port-gil.o: $(PORT:%=build/%.gil.o)
-build/bench/peer-port-ft.o: $(PORT:%=build/%.ft.o)
+# $(1) peer, $(2) its build configuration
+define bench_port
+build/bench/face-$(1).o: $(LINE)tangle/bench/python.c
+	@mkdir -p $$(@D) && $$(CC) $$(BENCH_WARN) $$(flags-$(2)) -pthread -I$(LINE)tangle $$(call bench_face,$(1)) -MMD -c -o $$@ $$<
+build/bench/peer-$(1).o: build/bench/face-$(1).o $$(PORT:%=build/%.$(2).o)
+	$$(bench_merge)
+endef
+$(eval $(call bench_port,port-gil,gil))
+$(eval $(call bench_port,port-ft,ft))
+$(eval $(call bench_port,upstream-gil,gil-upstream))
+$(eval $(call bench_port,upstream-ft,ft-upstream))
 build/bench/face-cpython-gil.o: $(LINE)tangle/bench/python.c
 	@$(CC) $(BENCH_GIL_FLAGS) $(CFLAGS) -I$(LINE)tangle $(call bench_face,cpython-gil) -DBENCH_CPYTHON -MMD -c -o $@ $<
 build/bench/face-cpython-ft.o: $(LINE)tangle/bench/python.c
@@ -44,10 +52,8 @@ build/bench/cpython-ft/%.o: build/upstream/cpython-3.13.5/Python/%.c
 	@$(CC) $(BENCH_FT_FLAGS) $(CFLAGS) -c -o $@ $<
 build/bench/peer-cpython-gil.o: $(patsubst %,$(BENCH_CPYTHON)/%.o,lock parking_lot pyarena thread bootstrap_hash pyhash) $(filter-out build/pythread/%,$(BENCH_HOST:%=build/%.gil.o)) build/bench/strangers.o
 build/bench/peer-cpython-ft.o: $(patsubst %,build/bench/cpython-ft/%.o,lock parking_lot) $(BENCH_HOST:%=build/%.ft.o) build/pysync/critical_section.ft.o build/bench/strangers.o
-build/bench/peer-port-%.o: build/bench/face-port-%.o
-	@$(subst $$*,port-$$*,$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_port_$(subst -,_,$*) $@.all $@ && rm $@.all)
 build/bench/peer-cpython-%.o: build/bench/face-cpython-%.o
-	@$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_cpython_$* $@.all $@ && rm $@.all
+	$(bench_merge)
 
 # Rust's two locks in one static library: the crates, then the face. The flags of libc are what its build script finds for this rustc.
 build/bench/librust.a: tangle/bench/rust.rs

@@ -16,7 +16,6 @@ import random
 import re
 import select
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -96,6 +95,12 @@ def cpython_ft():
     return f"{refs.VERSION}, its C files compiled here with Py_GIL_DISABLED"
 
 
+def policy():
+    if "GF_UPSTREAM_POLICY" not in (ROOT / "Makefile").read_text(encoding="utf-8"):
+        raise Missing("this tree has one policy")
+    return "make POLICY=upstream"
+
+
 def rust(crate=None):
     def ask():
         if shutil.which("rustc") is None:
@@ -114,15 +119,18 @@ PEERS = [
     Peer("cpython-ft", "CPython, free-threaded", cpython_ft),
     Peer("port-gil", "the port, GIL build"),
     Peer("port-ft", "the port, free-threaded"),
+    Peer("upstream-gil", "the port with upstream's policy, GIL build", policy),
+    Peer("upstream-ft", "the port with upstream's policy, free-threaded", policy),
     Peer("parking-lot", "parking_lot (Rust)", rust("parking_lot")),
     Peer("rust-std", "std::sync::Mutex (Rust)", rust()),
     Peer("abseil", "absl::Mutex", debian("libabsl-dev")),
     Peer("nsync", "nsync_mu", debian("libnsync-dev")),
-    Peer("pthread", "pthread mutex", libc),
+    Peer("pthread", "pthread mutex, default", libc),
     Peer("adaptive", "pthread mutex, adaptive", libc),
     Peer("sem", "POSIX semaphore", libc),
     Peer("futex", "futex of three states, ours"),
     Peer("bare", "bare compare-exchange, exchange"),
+    Peer("raw-thread", "pthread_create and pthread_join", libc),
     Peer("bump", "bare bump of a pointer"),
     Peer("obstack", "obstack", libc),
     Peer("apr", "APR pool", debian("libapr1-dev")),
@@ -144,6 +152,11 @@ class Cell:
 
     def matches(self, wanted):
         return not wanted or any(self.work.startswith(w) for w in wanted)
+
+
+def smoke_plan():
+    """Every work once, for an instant."""
+    return [dataclasses.replace(cell, ms=1) for cell in {cell.work: cell for cell in reversed(plan(True))}.values()]
 
 
 def plan(quick):
@@ -208,7 +221,7 @@ def foreign_share(answer, cpus):
     return max(0.0, over / (span * cpus))
 
 
-def measure(program, peer, cell, cpus, patience=REPEATS):
+def measure(program, peer, cell, cpus, patience):
     """One measurement, repeated while somebody else is running: (answer, the share of others, how often it was repeated)."""
     for again in range(patience + 1):
         answer = program.ask(peer.name, cell)
@@ -245,7 +258,7 @@ class Progress:
             print(file=sys.stderr)
 
 
-def run(program, cells, peers, works, rounds, first, out):
+def run(program, cells, peers, works, rounds, first, out, patience):
     """All rounds, written as they come."""
     cpus = len(os.sched_getaffinity(0))
     jobs = [(cell, [peer for peer in peers if cell.work in works[peer.name]]) for cell in cells]
@@ -253,7 +266,7 @@ def run(program, cells, peers, works, rounds, first, out):
     for number in range(first, first + rounds):
         for cell, able in jobs:
             for peer in random.sample(able, len(able)):
-                answer, foreign, again = measure(program, peer, cell, cpus)
+                answer, foreign, again = measure(program, peer, cell, cpus, patience)
                 progress.repeated += again
                 out.writerow([number, cell.work, cell.threads, cell.section, cell.gap, peer.name, f"{value_of(cell, answer):.6g}",
                               answer.get("least", ""), answer.get("most", ""), f"{foreign:.3f}", int(foreign < bench_report.FOREIGN)])
@@ -291,6 +304,7 @@ def main():
     arg.add_argument("--peer", action="append", default=[], help="only these peers (CPython's are measured as well, to compare with)")
     arg.add_argument("--more", action="store_true", help="add the rounds to those measured before")
     arg.add_argument("--keep", action="store_true", help="copy the report into book/reports/, for the book")
+    arg.add_argument("--smoke", action="store_true", help="each work of each peer for an instant: does it all build and run?")
     arg.add_argument("--report", action="store_true", help="measure nothing: make the report of what was measured before")
     opt = arg.parse_args()
     unknown = set(opt.peer) - {peer.name for peer in PEERS}
@@ -299,13 +313,17 @@ def main():
     wanted = [p for p in PEERS if not opt.peer or p.name in opt.peer or p.name.startswith("cpython")]
     ROOM.mkdir(parents=True, exist_ok=True)
     REPORTS.mkdir(parents=True, exist_ok=True)
-    raw, facts = REPORTS / "bench-raw.csv", REPORTS / "bench-raw.json"
+    place = ROOM / "smoke" if opt.smoke else REPORTS
+    place.mkdir(exist_ok=True)
+    raw, facts = place / "bench-raw.csv", place / "bench-raw.json"
     if not opt.report:
         measure_all(opt, wanted, raw, facts)
     if not raw.is_file():
         raise Wrong("bench: nothing was measured yet")
-    bench_report.write(raw, json.loads(facts.read_text(encoding="utf-8")), REPORTS)
-    print((REPORTS / "bench.md").read_text(encoding="utf-8"))
+    bench_report.write(raw, json.loads(facts.read_text(encoding="utf-8")), place)
+    if opt.smoke:
+        return smoke(place / "bench.csv")
+    print((place / "bench.md").read_text(encoding="utf-8"))
     if opt.keep:
         kept = ROOT / "book/reports"
         kept.mkdir(exist_ok=True)
@@ -313,6 +331,16 @@ def main():
             shutil.copy(path, kept)
         print(f"bench: kept in {kept.relative_to(ROOT)}/", file=sys.stderr)
     return 0
+
+
+def smoke(path):
+    """Whether every work and every peer that could be had left a figure."""
+    with open(path, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    works, peers = {row["work"] for row in rows}, {row["peer"] for row in rows}
+    lost = {cell.work for cell in plan(True)} - works
+    print(f"bench: {len(peers)} peers, {len(works)} works, {len(rows)} figures" + (f"; none of {', '.join(sorted(lost))}" if lost else ""))
+    return 1 if lost else 0
 
 
 def measure_all(opt, wanted, raw, facts):
@@ -324,7 +352,7 @@ def measure_all(opt, wanted, raw, facts):
             missing[peer.name] = str(why)
             print(f"bench: without {peer.title}: {why}", file=sys.stderr)
     works = build([peer for peer, _ in peers])
-    cells = [cell for cell in plan(opt.quick) if cell.matches(opt.work)]
+    cells = [cell for cell in (smoke_plan() if opt.smoke else plan(opt.quick)) if cell.matches(opt.work)]
     if not cells:
         raise Wrong(f"bench: no work called {' '.join(opt.work)}; there are {' '.join(sorted({c.work for c in plan(False)}))}")
     first = 1
@@ -334,15 +362,15 @@ def measure_all(opt, wanted, raw, facts):
     else:
         raw.unlink(missing_ok=True)
     facts.write_text(json.dumps({"at": datetime.date.today().isoformat(), "machine": machine(), "missing": missing, "quick": opt.quick,
-                                 "peers": {peer.name: [peer.title, version] for peer, version in peers},
-                                 "absent": {peer.name: peer.title for peer in wanted if peer.name in missing}}), encoding="utf-8")
+                                 "peers": {peer.name: version for peer, version in peers},
+                                 "titles": {peer.name: peer.title for peer in PEERS}}), encoding="utf-8")
     program = Program(ROOM / "bench")
     try:
         with open(raw, "a", encoding="utf-8", newline="", buffering=1) as file:
             out = csv.writer(file)
             if file.tell() == 0:
                 out.writerow(FIELDS)
-            run(program, cells, [peer for peer, _ in peers], works, opt.rounds or (3 if opt.quick else 5), first, out)
+            run(program, cells, [peer for peer, _ in peers], works, opt.rounds or (1 if opt.smoke else 3 if opt.quick else 5), first, out, 0 if opt.smoke else REPEATS)
     except KeyboardInterrupt:
         print("\nbench: interrupted; the report is made of what was measured until now", file=sys.stderr)
     finally:

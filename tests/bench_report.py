@@ -1,44 +1,235 @@
-"""The report of the bench: medians, ratios, goals, tables and plots out of the raw measurements."""
+"""The report of the bench: medians, ratios, verdicts on the goals, tables and plots, all of them out of the raw measurements."""
 import csv
+import math
+import re
+import shutil
 import statistics
+import subprocess
 
 FOREIGN = 0.10          # the share of others from which on a measurement is repeated
 HIGHER = {"crowd"}      # works of which more is better; of all others less is
-UNITS = {"uncontended": "ns", "crowd": "M/s", "alternate": "µs", "wait": "ms", "pass": "µs"}
-BASE = "cpython-gil"
+UNITS = {"crowd": "M/s", "alternate": "µs", "pass": "µs", "wait": "ms", "start": "ns"}
+BASE = "cpython-gil"    # what ratios are against
+PORTS = ("port-gil", "port-ft")
+RIVALS = ("cpython-gil", "cpython-ft", "parking-lot")
+COLOURS = {"port-ft": "#c65d21", "port-gil": "#a8842c", "cpython-ft": "#3d7fc4", "cpython-gil": "#2f9485", "parking-lot": "#8a6bd1", "pthread": "#8c8c8c"}
 
+
+# ---- the arithmetic
 
 def load(path):
     """{(work, threads, section, gap): {peer: [row, …]}}, in the order in which they were measured."""
     cells = {}
     with open(path, encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            key = (row["work"], *(int(row[name]) for name in ("threads", "section", "gap")))
+        for number, row in enumerate(csv.DictReader(file), 2):
+            try:
+                float(row["value"])
+                key = (row["work"], *(int(row[name]) for name in ("threads", "section", "gap")))
+            except (KeyError, TypeError, ValueError):
+                raise SystemExit(f"{path}:{number}: not a measurement; remove the line, or the file, and measure again") from None
             cells.setdefault(key, {}).setdefault(row["peer"], []).append(row)
     return cells
 
 
-def summary(rows):
-    """(median, minimum, maximum, how many, whether clean) of one peer in one cell. Rounds with foreign load count only where there is no other."""
-    clean = [row for row in rows if row["clean"] == "1"]
-    values = [float(row["value"]) for row in clean or rows]
-    return statistics.median(values), min(values), max(values), len(values), bool(clean)
+class Figure:
+    """What all rounds say of one peer in one cell. Rounds with foreign load count only where there are no others, and then it says so."""
+
+    def __init__(self, rows):
+        clean = [row for row in rows if row["clean"] == "1"]
+        values = [float(row["value"]) for row in clean or rows]
+        self.median, self.low, self.high = statistics.median(values), min(values), max(values)
+        self.rounds, self.clean = len(values), bool(clean)
+        shares = [int(row["least"]) / int(row["most"]) for row in clean or rows if row["most"] not in ("", "0")]
+        self.fairness = statistics.median(shares) if shares else None
 
 
 def ratio(work, ours, theirs):
-    """How many times as fast ours is as theirs; more than 1 is better, whatever the unit."""
-    if not ours or not theirs:
-        return float("nan")
-    return ours / theirs if work in HIGHER else theirs / ours
+    """How many times as fast ours is as theirs: above 1 is better, whatever the unit. NaN when one of them is missing or nothing."""
+    if not ours or not theirs or not ours.median or not theirs.median:
+        return math.nan
+    return ours.median / theirs.median if work in HIGHER else theirs.median / ours.median
+
+
+def mean_ratio(ratios):
+    """The geometric mean, which does not care which of the two one divides by."""
+    ratios = [r for r in ratios if not math.isnan(r)]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
+
+
+# ---- the goals
+
+def goals(cells, names):
+    """[(goal, figure, met or None)]: None where it was not measured."""
+    found = []
+
+    def figure(work, peer, *where):
+        return cells.get((work, *(where or (1, 0, 0))), {}).get(peer)
+
+    def say(goal, value, met):
+        found.append((goal, value, met))
+
+    def limit(goal, value, highest, show):
+        say(goal, show.format(value) if not math.isnan(value) else "not measured", None if math.isnan(value) else value <= highest)
+
+    for port in PORTS:
+        limit(f"Alone, {names[port]}: at most 1.05 × the limit", 1 / ratio("uncontended", figure("uncontended", port), figure("uncontended", "bare")), 1.05, "{:.2f} ×")
+    crowds = {key: peers for key, peers in cells.items() if key[0] == "crowd"}
+    for port in PORTS:
+        against = [min(ratio("crowd", peers[port], peers.get(rival)) for rival in RIVALS if rival in peers) for peers in crowds.values()
+                   if port in peers and any(rival in peers for rival in RIVALS)]
+        won = sum(r >= 1 for r in against)
+        say(f"Crowds, {names[port]}: at least the best of CPython's two builds and parking_lot in 80 % of the cells",
+            f"{won} of {len(against)}" if against else "not measured", won >= 0.8 * len(against) if against else None)
+    for port in PORTS:
+        twin = port.replace("port", "cpython")
+        each = [(ratio("crowd", peers[port], peers.get(twin)), key) for key, peers in crowds.items() if port in peers and twin in peers]
+        least, where = min(each, default=(math.nan, None))
+        say(f"Crowds, {names[port]}: nowhere below 0.95 × {names[twin]}", f"least {least:.2f} × ({where[1]} threads, {where[2]}/{where[3]} ns)" if each else "not measured",
+            least >= 0.95 if each else None)
+    for port in PORTS:
+        each = [ratio("crowd", peers[port], peers["parking-lot"]) for key, peers in crowds.items() if key[1] == 256 and port in peers and "parking-lot" in peers]
+        say(f"256 threads, {names[port]}: at least 0.9 × parking_lot", f"least {min(each):.2f} ×, mean {mean_ratio(each):.2f} ×" if each else "not measured",
+            min(each) >= 0.9 if each else None)
+    for work, goal, highest, show, where in (
+            ("alternate", "Alternation, {}: at most 0.4 µs", 0.4, "{:.2f} µs", (2, 0, 0)),
+            ("wait", "Longest wait, 8 threads, {}: at most 2 ms", 2.0, "{:.2f} ms", (8, 1000, 0)),
+            ("bucket-same", "1,000 waiters at one other address, {}: at most 0.1 µs", 100.0, "{:.0f} ns", (1, 0, 0)),
+            ("bucket-other", "1,000 waiters at 1,000 other addresses, {}: at most 0.1 µs", 100.0, "{:.0f} ns", (1, 0, 0))):
+        for port in PORTS:
+            one = figure(work, port, *where)
+            limit(goal.format(names[port]), one.median if one else math.nan, highest, show)
+    limit("Arena, warm: at most 0.55 × CPython's", 1 / ratio("arena-warm", figure("arena-warm", "port-gil"), figure("arena-warm", BASE)), 0.55, "{:.2f} ×")
+    limit("Start and join: at most 1.05 × raw pthreads", 1 / ratio("start", figure("start", "port-gil"), figure("start", "raw-thread")), 1.05, "{:.2f} ×")
+    return found
+
+
+# ---- the tables
+
+def show(value):
+    """Three digits that count."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}" if value > 0.001 else "0"
+
+
+def table(head, rows):
+    align = ["---"] + ["--:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, align, *rows]) + "\n"
+
+
+def one_work(cells, key, names):
+    """A table of one cell, the best first: median, least and most, how many times as fast as CPython."""
+    peers = cells.get(key, {})
+    unit = UNITS.get(key[0], "ns")
+    scale, unit = (1e-3, "µs") if key[0] == "start" else (1, unit)
+    rows = [[names[peer], show(f.median * scale) + ("" if f.clean else " *"), f"{show(f.low * scale)} … {show(f.high * scale)}", show(ratio(key[0], f, peers.get(BASE)))]
+            for peer, f in sorted(peers.items(), key=lambda item: item[1].median)]
+    return table(["", unit, "least … most", "× CPython"], rows) if rows else ""
+
+
+def crowd_means(cells, names):
+    sizes = sorted({key[1] for key in cells if key[0] == "crowd"})
+    peers = list(dict.fromkeys(peer for key, peers in cells.items() if key[0] == "crowd" for peer in peers))
+    rows = []
+    for peer in peers:
+        means = [mean_ratio([ratio("crowd", at[peer], at.get(BASE)) for key, at in cells.items() if key[0] == "crowd" and key[1] == n and peer in at]) for n in sizes]
+        fair = [at[peer].fairness for key, at in cells.items() if key[0] == "crowd" and key[1] == 8 and peer in at and at[peer].fairness is not None]
+        rows.append((mean_ratio(means), [names[peer], *map(show, means), show(statistics.median(fair) if fair else None)]))
+    rows.sort(key=lambda row: -row[0] if not math.isnan(row[0]) else 0)
+    return table(["threads", *map(str, sizes), "least / most, 8 threads"], [row for _, row in rows])
+
+
+def crowd_cells(cells, names):
+    columns = [peer for peer in (*RIVALS, *PORTS, "upstream-gil", "upstream-ft") if any(peer in at for key, at in cells.items() if key[0] == "crowd")]
+    rows = []
+    for key, at in sorted(cells.items()):
+        if key[0] == "crowd":
+            best = max(at, key=lambda peer: at[peer].median)
+            rows.append([f"{key[1]}: {key[2]}/{key[3]}", *(f"{show(at[c].median)}{'' if at[c].clean else ' *'}" if c in at else "–" for c in columns),
+                         f"{show(at[best].median)} {names[best]}"])
+    return table(["threads: section/gap, ns", *(names[c] for c in columns), "best of all"], rows)
 
 
 def write(raw, facts, place):
-    cells = {key: {peer: summary(rows) for peer, rows in peers.items()} for key, peers in load(raw).items()}
-    lines = [f"Measured on {facts['at']}."]
-    for key, peers in cells.items():
-        lines.append(f"\n{key}")
-        for peer, (median, low, high, n, clean) in sorted(peers.items(), key=lambda item: item[1][0]):
-            base = peers.get(BASE)
-            lines.append(f"    {peer:14} {median:10.4g} {UNITS.get(key[0], 'ns'):4} {low:10.4g} … {high:10.4g}  n={n}{'' if clean else ' *'}  "
-                         f"{ratio(key[0], median, base and base[0]):6.2f}")
-    (place / "bench.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    """bench.md, bench.csv and the plots."""
+    cells = {key: {peer: Figure(rows) for peer, rows in peers.items()} for key, peers in load(raw).items()}
+    names = facts["titles"]
+    with open(place / "bench.csv", "w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["work", "threads", "section_ns", "gap_ns", "peer", "unit", "median", "least", "most", "rounds", "clean", "fairness", "times_cpython"])
+        for key, peers in cells.items():
+            for peer, f in peers.items():
+                out.writerow([*key, peer, UNITS.get(key[0], "ns"), f"{f.median:.6g}", f"{f.low:.6g}", f"{f.high:.6g}", f.rounds, int(f.clean),
+                              "" if f.fairness is None else f"{f.fairness:.4f}", f"{ratio(key[0], f, peers.get(BASE)):.4f}"])
+    pictures = plots(cells, names, place)
+    (place / "bench.md").write_text(text(cells, names, facts, pictures), encoding="utf-8")
+
+
+def text(cells, names, facts, pictures):
+    m = facts["machine"]
+    rounds = max(f.rounds for peers in cells.values() for f in peers.values())
+    unclean = sum(not f.clean for peers in cells.values() for f in peers.values())
+    parts = [f"Measured on {facts['at']}: {m['processor']}, {m['cores']} cores{m['virtual']}, {m['kernel']}, {m['compiler']}; "
+             f"{rounds} rounds, every peer once in each, in an order drawn anew." + (" A quick run: fewer cells, fewer rounds." if facts["quick"] else "")
+             + (f" A star marks {unclean} figures of which every round had foreign load." if unclean else "")]
+    parts.append("Peers: " + "; ".join(f"{names[peer]}{f' ({version})' if version else ''}" for peer, version in facts["peers"].items()) + ".")
+    if facts["missing"]:
+        parts.append("Not to be had here: " + "; ".join(f"{names[name]} ({why})" for name, why in facts["missing"].items()) + ".")
+    verdicts = goals(cells, names)
+    met = sum(bool(v) for _, _, v in verdicts)
+    parts += [f"**The goals**: {met} of {len(verdicts)} met.",
+              table(["goal", "measured", ""], [[goal, value, {True: "met", False: "not met", None: "–"}[ok]] for goal, value, ok in verdicts])]
+    parts += ["**Alone**: lock and unlock, nobody else there.", one_work(cells, ("uncontended", 1, 0, 0), names)]
+    parts += [f"![{caption}]({name})" for name, caption in pictures]
+    if any(key[0] == "crowd" for key in cells):
+        parts += ["**Crowds**: how many times as fast as CPython's GIL build, as the geometric mean over all sections and gaps; and, with 8 threads, how often the "
+                  "unluckiest thread got the lock compared with the luckiest (median of the cells; 1 is fair).", crowd_means(cells, names),
+                  "**Crowds, cell by cell**: millions of acquisitions a second.", crowd_cells(cells, names)]
+    for title, key in (("**Alternation**: one turn of two threads", ("alternate", 2, 0, 0)),
+                       ("**The longest wait**: 8 threads, sections of 1 µs, no gap; the worst of each round", ("wait", 8, 1000, 0)),
+                       ("**Passing the turn asleep**: one sleep and one wake-up, to the other core", ("pass", 2, 0, 0)),
+                       ("**A full bucket, one address**: an unpark that finds nobody, among 1,000 waiters at one other address", ("bucket-same", 1, 0, 0)),
+                       ("**A full bucket, a thousand addresses**: the same among 1,000 waiters at as many addresses", ("bucket-other", 1, 0, 0)),
+                       ("**A full bucket, the last one in it**: until the last who came is found", ("bucket-hit", 1, 0, 0)),
+                       ("**Arena, warm**: one node", ("arena-warm", 1, 0, 0)), ("**Arena, cold**: one node, page faults included", ("arena-cold", 1, 0, 0)),
+                       ("**A thread**: start and join", ("start", 1, 0, 0)), ("**24 random bytes**", ("urandom", 1, 0, 0)),
+                       ("**A hash of 8 bytes**", ("hash-8", 1, 0, 0)), ("**of 64 bytes**", ("hash-64", 1, 0, 0)), ("**of 4,096 bytes**", ("hash-4096", 1, 0, 0))):
+        if key in cells:
+            parts += [title + ".", one_work(cells, key, names)]
+    return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
+
+
+# ---- the plots
+
+def gnuplot(script, path):
+    """A plot as SVG, whose black is the colour of the text around it, so that it can be read in light and in dark."""
+    subprocess.run(["gnuplot"], input=f'set terminal svg size {{}} font "sans-serif,13" linewidth 1.4\nset output "{path}"\n'.format("760,300") + script, text=True, check=True)
+    svg = path.read_text(encoding="utf-8")
+    svg = re.sub(r"<title>Gnuplot</title>\s*<desc>.*?</desc>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\b(?:black|rgb\( *0, *0, *0\))", "currentColor", svg).replace('fill="#ffffff"', 'fill="none"')
+    path.write_text(svg, encoding="utf-8")
+
+
+def plots(cells, names, place):
+    for old in place.glob("bench-*.svg"):
+        old.unlink()
+    crowds = {key: peers for key, peers in cells.items() if key[0] == "crowd"}
+    sizes = sorted({key[1] for key in crowds})
+    if shutil.which("gnuplot") is None or len(sizes) < 2:
+        return []
+    gaps = sorted({key[3] for key in crowds})
+    gap, sections = gaps[len(gaps) // 2], sorted({key[2] for key in crowds})
+    peers = [peer for peer in COLOURS if any(peer in at for at in crowds.values())]
+    script = [f"set multiplot layout 1,{len(sections)}", 'set style fill solid', "unset key", "set logscale x 2", "set border 3", "set xtics nomirror", "set ytics nomirror",
+              f"set xtics ({', '.join(str(n) for n in sizes)})", "set yrange [0:*]", "set lmargin 6", "set bmargin 5", 'set xlabel "threads"']
+    for i, section in enumerate(sections):
+        script.append(f'set title "sections of {section} ns"\nset ylabel "{"M/s" if i == 0 else ""}"')
+        script.append('set key top right samplen 1.5' if i == 0 else "unset key")
+        lines = []
+        for peer in peers:
+            script.append(f"$d{i}_{peer.replace('-', '_')} << E\n" + "\n".join(
+                f"{n} {crowds[key][peer].median}" for n in sizes if (key := ("crowd", n, section, gap)) in crowds and peer in crowds[key]) + "\nE")
+            lines.append(f'$d{i}_{peer.replace("-", "_")} using 1:2 with linespoints pt 7 ps 0.5 lc rgb "{COLOURS[peer]}" title "{names[peer]}"')
+        script.append("plot " + ", ".join(lines))
+    gnuplot("\n".join(script) + "\nunset multiplot\n", place / "bench-crowd.svg")
+    return [("bench-crowd.svg", f"Acquisitions a second as threads grow in number, with gaps of {gap} ns; medians.")]

@@ -1,6 +1,5 @@
 // Ours. pthread_mutex_t: the default kind, or the one that spins first.
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "bench/peer.h"
 
@@ -21,22 +20,6 @@ fresh(void)
 
 #include "bench/locks.h"
 
-static void *nothing_to_do(void *arg) { return arg; }
-
-static uint64_t
-start(long times)
-{
-    uint64_t before = bench_now();
-    for (long i = 0; i < times; i++) {
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, nothing_to_do, NULL)
-            || pthread_join(thread, NULL)) {
-            abort();
-        }
-    }
-    return bench_now() - before;
-}
-
 const struct bench_peer BENCH_PEER = {
-    BENCH_NAME, fresh, { BENCH_LOCK_WORKS, {"start", start, 0} },
+    BENCH_NAME, fresh, { BENCH_LOCK_WORKS },
 };

@@ -1,0 +1,165 @@
+"""The bench's arithmetic: medians, ratios, the rejection of foreign load, the verdicts on the goals, the plan."""
+import contextlib
+import csv
+import io
+import math
+import pathlib
+import sys
+import tempfile
+import unittest
+
+from house import ROOT
+
+sys.path.insert(0, str(ROOT / "tests"))
+import bench  # noqa: E402
+import bench_report as report  # noqa: E402
+
+
+def rows(*values, clean=1, least="", most=""):
+    return [{"value": str(value), "clean": str(clean), "least": str(least), "most": str(most)} for value in values]
+
+
+class Arithmetic(unittest.TestCase):
+    def test_a_figure_is_the_median_with_least_and_most(self):
+        figure = report.Figure(rows(9, 1, 4, 2, 100))
+        self.assertEqual((figure.median, figure.low, figure.high, figure.rounds, figure.clean), (4, 1, 100, 5, True))
+
+    def test_rounds_with_foreign_load_count_only_when_there_are_no_others(self):
+        self.assertEqual(report.Figure(rows(50, 60, clean=0) + rows(3, 5)).median, 4)
+        loaded = report.Figure(rows(50, 60, clean=0))
+        self.assertEqual((loaded.median, loaded.clean), (55, False))
+
+    def test_a_ratio_above_one_is_better_whatever_the_unit(self):
+        fast, slow = report.Figure(rows(10)), report.Figure(rows(40))
+        self.assertEqual(report.ratio("crowd", slow, fast), 4)          # more a second
+        self.assertEqual(report.ratio("alternate", fast, slow), 4)      # less time
+        self.assertTrue(math.isnan(report.ratio("crowd", fast, None)))
+        self.assertTrue(math.isnan(report.ratio("wait", fast, report.Figure(rows(0)))))
+
+    def test_ratios_are_averaged_so_that_a_half_and_a_double_cancel(self):
+        self.assertAlmostEqual(report.mean_ratio([0.5, 2.0]), 1)
+        self.assertAlmostEqual(report.mean_ratio([4.0, math.nan, 1.0]), 2)
+        self.assertTrue(math.isnan(report.mean_ratio([])))
+
+    def test_fairness_is_the_least_of_the_most(self):
+        self.assertEqual(report.Figure(rows(1, 1, least=5, most=20)).fairness, 0.25)
+        self.assertIsNone(report.Figure(rows(1)).fairness)
+
+    def test_three_digits(self):
+        self.assertEqual([report.show(v) for v in (1234.5, 99.94, 4.567, 0.04321, 0, math.nan)], ["1234", "99.9", "4.57", "0.0432", "0", "–"])
+
+
+class Load(unittest.TestCase):
+    def share(self, busy_ms, own_ms, span_ms=100, cpus=2):
+        return bench.foreign_share({"busy": busy_ms * 1e6, "own": own_ms * 1e6, "span": span_ms * 1e6}, cpus)
+
+    def test_ticks_are_forgiven_and_a_neighbour_is_not(self):
+        self.assertEqual(self.share(200, 200), 0)
+        self.assertEqual(self.share(220, 190), 0)                       # a tick or two at either end
+        self.assertGreater(self.share(200, 100), report.FOREIGN)        # half of both processors went elsewhere
+
+    def answers(self, *shares):
+        class Fake:
+            given = [{"ns": 1.0, "times": 1, "span": 1e8, "busy": 4e7 + share * 2e8, "own": 0} for share in shares]
+
+            def ask(self, peer, cell):
+                return self.given.pop(0)
+        return Fake()
+
+    def test_a_loaded_measurement_is_repeated(self):
+        peer, cell = bench.PEERS[0], bench.Cell("uncontended")
+        _, foreign, again = bench.measure(self.answers(0.5, 0.4, 0.0), peer, cell, 2, 4)
+        self.assertEqual((foreign, again), (0, 2))
+
+    def test_patience_ends_and_the_figure_is_marked(self):
+        peer, cell = bench.PEERS[0], bench.Cell("uncontended")
+        _, foreign, again = bench.measure(self.answers(0.5, 0.5), peer, cell, 2, 1)
+        self.assertGreater(foreign, report.FOREIGN)
+        self.assertEqual(again, 1)
+
+    def test_a_lock_that_does_not_exclude_ends_the_run(self):
+        class Fake:
+            def ask(self, peer, cell):
+                return {"ns": 1, "times": 1, "excluded": 0, "span": 1, "busy": 0, "own": 0}
+        with self.assertRaisesRegex(SystemExit, "pthread, crowd: two threads were under the lock at once"):
+            bench.measure(Fake(), next(p for p in bench.PEERS if p.name == "pthread"), bench.Cell("crowd", 2), 2, 0)
+
+
+class Goals(unittest.TestCase):
+    NAMES = {peer.name: peer.title for peer in bench.PEERS}
+
+    def verdict(self, start, cells):
+        figures = {key: {peer: report.Figure(rows(value)) for peer, value in peers.items()} for key, peers in cells.items()}
+        return [(value, met) for goal, value, met in report.goals(figures, self.NAMES) if goal.startswith(start)]
+
+    def test_what_was_not_measured_has_no_verdict(self):
+        self.assertTrue(all(met is None and value == "not measured" for value, met in self.verdict("", {})))
+
+    def test_alone(self):
+        cells = {("uncontended", 1, 0, 0): {"bare": 4.0, "port-gil": 4.2, "port-ft": 4.3}}
+        self.assertEqual(self.verdict("Alone", cells), [("1.05 ×", True), ("1.07 ×", False)])
+
+    def test_crowds(self):
+        def cell(gap, ours, best):
+            return {("crowd", 256, 50, gap): {"port-gil": ours, "cpython-gil": best, "parking-lot": 1.0}}
+        cells = cell(0, 2.0, 1.9) | cell(1, 2.0, 1.9) | cell(2, 2.0, 1.9) | cell(3, 2.0, 1.9) | cell(4, 1.0, 2.0)
+        self.assertEqual(self.verdict("Crowds, the port, GIL build: at least", cells), [("4 of 5", True)])
+        self.assertEqual(self.verdict("Crowds, the port, GIL build: nowhere", cells), [("least 0.50 × (256 threads, 50/4 ns)", False)])
+        self.assertEqual(self.verdict("256 threads, the port, GIL build", cells)[0][1], True)
+
+    def test_arena(self):
+        self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 2.0, "cpython-gil": 4.0}}), [("0.50 ×", True)])
+        self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 3.0, "cpython-gil": 4.0}}), [("0.75 ×", False)])
+
+
+class Report(unittest.TestCase):
+    FACTS = {"at": "2026-01-01", "quick": False, "missing": {"nsync": "it is away"},
+             "machine": {"processor": "P", "cores": 2, "virtual": "", "kernel": "Linux 1", "compiler": "cc 1"},
+             "peers": {"cpython-gil": "3.14", "port-gil": ""}, "titles": {peer.name: peer.title for peer in bench.PEERS}}
+
+    def write(self, place, measured):
+        with open(place / "raw.csv", "w", newline="") as file:
+            out = csv.writer(file)
+            out.writerows([bench.FIELDS, *measured])
+        report.write(place / "raw.csv", self.FACTS, place)
+        return (place / "bench.md").read_text()
+
+    def test_every_figure_is_in_the_csv_and_a_missing_peer_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder)
+            text = self.write(place, [[r, "crowd", n, 0, 0, peer, v * r, 10, 20, 0, 1] for r in (1, 2, 3) for n in (2, 4)
+                                      for peer, v in (("cpython-gil", 1.0), ("port-gil", 2.0))])
+            with open(place / "bench.csv") as file:
+                figures = list(csv.DictReader(file))
+            self.assertEqual(len(figures), 4)
+            self.assertEqual([(f["median"], f["least"], f["most"], f["times_cpython"]) for f in figures if f["peer"] == "port-gil"], [("4", "2", "6", "2.0000")] * 2)
+            self.assertIn("nsync_mu (it is away)", text)
+            self.assertIn("P, 2 cores", text)
+
+    def test_a_line_that_is_no_measurement_is_named(self):
+        with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(SystemExit, r"raw\.csv:3: not a measurement"):
+            self.write(pathlib.Path(folder), [[1, "wait", 8, 1000, 0, "port-gil", 1.0, 1, 1, 0, 1], [1, "wait", 8]])
+
+
+class Plan(unittest.TestCase):
+    def test_the_matrix_is_whole(self):
+        crowd = [cell for cell in bench.plan(False) if cell.work == "crowd"]
+        self.assertEqual({(c.threads, c.section, c.gap) for c in crowd},
+                         {(n, s, g) for n in (2, 4, 8, 64, 256) for s in (0, 50, 1000) for g in (0, 100, 200)})
+
+    def test_a_quick_run_and_a_smoke_leave_no_work_out(self):
+        works = {cell.work for cell in bench.plan(False)}
+        self.assertEqual({cell.work for cell in bench.plan(True)}, works)
+        self.assertEqual(sorted(cell.work for cell in bench.smoke_plan()), sorted(works))
+
+    def test_an_unknown_peer_is_refused_by_name(self):
+        before, sys.argv = sys.argv, ["bench.py", "--peer", "nobody"]
+        try:
+            with contextlib.redirect_stderr(io.StringIO()), self.assertRaisesRegex(SystemExit, "no peer called nobody; there are cpython-gil "):
+                bench.main()
+        finally:
+            sys.argv = before
+
+
+if __name__ == "__main__":
+    unittest.main()
