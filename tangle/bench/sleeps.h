@@ -9,17 +9,20 @@ static void
 pass(struct bench_seat *seat)
 {
     struct bench_table *t = seat->table;
-    int me = seat->number, other = !me;
+    int other = !seat->number, turn;
     while (!BENCH_LOAD(&t->stop)) {
-        while (__atomic_load_n(&t->turn, __ATOMIC_SEQ_CST) == other) {
+        while ((turn = __atomic_load_n(&t->turn, __ATOMIC_SEQ_CST)) == other) {
             peer_sleep(&t->turn, other);
+        }
+        if (turn == 2) {
+            break;              /* the other has left */
         }
         t->guarded++;
         BENCH_STORE(&seat->count, seat->count + 1);
         __atomic_store_n(&t->turn, other, __ATOMIC_SEQ_CST);
         peer_wake(&t->turn, other);
     }
-    __atomic_store_n(&t->turn, 2, __ATOMIC_SEQ_CST);    /* anybody's */
+    __atomic_store_n(&t->turn, 2, __ATOMIC_SEQ_CST);
     peer_wake(&t->turn, other);
 }
 
