@@ -333,7 +333,7 @@ local function proof(definition)
     claims[i] = "<a href=" .. q(href(definition.claim_chapters[i], "claim-" .. number:gsub("%.", "-"))) .. ">" .. number .. "</a>"
   end
   if #claims > 0 then out[#out + 1] = "<span>" .. (#claims == 1 and "Claim " or "Claims ") .. table.concat(claims, ", ") .. "</span>" end
-  out[#out + 1] = "<a href=" .. q("identifiers.html#i-" .. definition.functions[1]) .. ">Tests and all</a>"
+  out[#out + 1] = "<a href=" .. q("identifiers.html#i-" .. definition.functions[1]) .. ">In the index</a>"
   return "<p class=" .. q("foot proof") .. ">" .. table.concat(out, " ") .. "</p>"
 end
 
