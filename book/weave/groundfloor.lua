@@ -696,7 +696,7 @@ local function table_block(block)
     block.colspecs[i] = { spec[1], target == "latex" and total > 60 and share[i] / shares or nil }
   end
   if target == "latex" then return pandoc.List { raw("\\begin{gftable}"), block, raw("\\end{gftable}") } end
-  return pandoc.List { raw('<div class="table" tabindex="0" role="region" aria-label="Table">'), block, raw("</div>") }
+  return pandoc.List { raw('<div class="table" tabindex="0" role="group" aria-label="Table">'), block, raw("</div>") }
 end
 
 -- <details>: the pages keep it; print has no folds and sets "Hint." in smaller type.

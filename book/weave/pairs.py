@@ -11,6 +11,7 @@ TOKEN = re.compile(r"""/\*.*?\*/|//[^\n]*|\\\n
                     |(?P<code>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\w+|->|\+\+|--|[<>=!+\-*/%&|^]=|&&|\|\||<<|>>|\#\#?|[^\s\w])""", re.S | re.X)
 REFERENCE = re.compile(r"(?<!@)<<(.*?)(?<!@)>>")
 ALIKE = 0.5             # less than this in common: two texts, not two versions of one; nothing is marked
+QUIET = set(";,(){}")     # a difference that is only these says nothing
 GLUE = 2                # so few tokens in common between two differences are part of them
 
 
@@ -58,6 +59,8 @@ def differences(left, right):
         return sides
     steps = matcher.get_opcodes()
     for i, (kind, a, b, c, d) in enumerate(steps):
+        if not any(t[0] not in QUIET for t in left[a:b] + right[c:d]):
+            continue
         if kind != "equal" or (b - a <= GLUE and 0 < i < len(steps) - 1 and not any(t[0].isidentifier() for t in left[a:b])):
             sides[0][a:b], sides[1][c:d] = [True] * (b - a), [True] * (d - c)
     return sides

@@ -361,8 +361,12 @@ class Weaver:
 
     def contents_page(self, facts):
         rows = []
+        parts = {part["stems"][0]: part for part in self.index["parts"]}
         for chapter in self.chapters:
             fact = facts[chapter["stem"]]
+            if chapter["stem"] in parts:
+                part = parts[chapter["stem"]]
+                rows.append(f'<li class="part"><h3 id="part-{part["number"].lower()}"><span class="n">{part["number"]}</span>{html.escape(part["title"])}</h3><p>{html.escape(part["about"])}</p></li>')
             claims = [c for c in self.index["claims"].values() if c["chapter"] == chapter["stem"]]
             small = [minutes(fact["minutes"])] + ([standing(claims)] if claims else [])
             rows.append(f'<li><a class="entry" href="{chapter["stem"]}.html"><span class="n">{chapter["number"] or ""}</span>'
@@ -437,14 +441,22 @@ class Weaver:
         return "\n".join(out) or "<p>Nothing is cited yet.</p>"
 
     def claims_page(self, bodies):
-        rows = []
+        chapters = {c["stem"]: [] for c in self.chapters}
         for number, claim in sorted(self.index["claims"].items(), key=lambda item: in_order(item[0])):
             state, word = {True: ("pass", "✓ passes"), False: ("fail", "✗ fails"), None: ("notrun", "not run")}[claim["passed"]]
             text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(claim["text"].replace("@<<", "<<").replace("@>>", ">>"), quote=False))
-            rows.append(f'<li id="index-{number.replace(".", "-")}"><a href="{claim["chapter"]}.html#claim-{number.replace(".", "-")}">{number}</a> '
+            chapters[claim["chapter"]].append(f'<li id="index-{number.replace(".", "-")}"><a href="{claim["chapter"]}.html#claim-{number.replace(".", "-")}">{number}</a> '
                         f'<span class="text">{text}</span> <span class="result {state}">{word}</span></li>')
-        when = f'<p>{standing(list(self.index["claims"].values()))}; last run {self.index["tested_at"][:10]}.</p>' if self.index["tested_at"] else ""
-        return when + f'<ol class="claims">{"".join(rows)}</ol>'
+        configs = sorted({config for claim in self.index["claims"].values() for config in claim["results"]})
+        at = time.strptime(self.index["tested_at"][:16], "%Y-%m-%dT%H:%M") if self.index["tested_at"] else None
+        when = f'; last run on {at.tm_mday} {time.strftime("%B %Y, %H:%M", at)} UTC, as {", ".join(f"<code>{c}</code>" for c in configs)}' if at else ""
+        out = [f'<p>{standing(list(self.index["claims"].values()))}{when}.</p>']
+        for chapter in self.chapters:
+            if chapters[chapter["stem"]]:
+                claims = [c for c in self.index["claims"].values() if c["chapter"] == chapter["stem"]]
+                out.append(f'<h2 id="of-{chapter["stem"]}">{html.escape(numbered(chapter))}</h2><p class="small">{standing(claims)}</p>'
+                           f'<ol class="claims">{"".join(chapters[chapter["stem"]])}</ol>')
+        return "\n".join(out)
 
     def figures_page(self, bodies):
         rows = []

@@ -193,7 +193,7 @@
   function contracts() {
     const box = make("div", { id: "contract", hidden: true });
     box.setAttribute("role", "tooltip");
-    document.body.append(box);
+    document.querySelector("main").append(box);
     let owner = null, timer = 0;
     const nameOf = (target) => {
       const link = target.closest?.("pre a[href], .inset a[href], a.id");
@@ -275,7 +275,7 @@
         if (over === e.hasAttribute("tabindex")) continue;
         if (!over) { for (const name of ["tabindex", "role", "aria-label"]) e.removeAttribute(name); continue; }
         e.tabIndex = 0;
-        e.setAttribute("role", "region");
+        e.setAttribute("role", "group");
         e.setAttribute("aria-label", e.matches("pre") ? "Code: " + (e.closest("figure")?.querySelector(".name, .source")?.textContent.replace(/[⟨⟩]|\+?≡/g, "").trim() || "example") : e.matches(".table") ? "Table" : "Figure");
       }
     };
