@@ -873,6 +873,82 @@ local function opening(header, quote, minutes)
     pandoc.Div(covers, { class = "opening", ["data-minutes"] = tostring(minutes) }) }
 end
 
+-- Terms and references -------------------------------------------------------------------------------------
+
+-- The first use of a glossary's term in a chapter's running text leads to the glossary.
+local linked_terms = {}
+
+local function term_at(inlines, i)
+  local words, found, last = {}, nil, nil
+  for n = 0, 3 do
+    local word, gap = inlines[i + 2 * n], n > 0 and inlines[i + 2 * n - 1]
+    if not word or word.t ~= "Str" or (gap and gap.t ~= "Space" and gap.t ~= "SoftBreak") then break end
+    words[#words + 1] = word.text:lower():gsub("’", "'")
+    local phrase = table.concat(words, " ")
+    for _, form in ipairs { phrase, (phrase:gsub("[.,;:!?)]+$", "")) } do
+      local term = index.terms[form]
+      if term and not linked_terms[term.id] then found, last = term, i + 2 * n end
+    end
+    if word.text:find("[.,;:!?)]$") then break end
+  end
+  return found, last
+end
+
+local function link_terms(inlines)
+  local out, i = pandoc.List(), 1
+  while i <= #inlines do
+    local term, last = term_at(inlines, i)
+    if term then
+      linked_terms[term.id] = true
+      local content, tail = pandoc.List(), inlines[last].text:match("[.,;:!?)]*$")
+      for j = i, last do content:insert(inlines[j]) end
+      content[#content] = pandoc.Str(inlines[last].text:sub(1, #inlines[last].text - #tail))
+      out:insert(pandoc.Link(content, "90-glossary.md#" .. term.id, target == "latex" and "" or term.brief, { class = "term" }))
+      if tail ~= "" then out:insert(pandoc.Str(tail)) end
+      i = last
+    else
+      out:insert(inlines[i])
+    end
+    i = i + 1
+  end
+  return out
+end
+
+local function terms_in(blocks)
+  for _, block in ipairs(blocks) do
+    local first = block.content and block.content[1]
+    local claim = block.t == "Para" and first and first.t == "Strong" and pandoc.utils.stringify(first):match("^Claim")
+    if (block.t == "Para" or block.t == "Plain") and not claim and not citation_of(block) then
+      block.content = link_terms(block.content)
+    elseif block.t == "BulletList" or block.t == "OrderedList" then
+      for _, item in ipairs(block.content) do terms_in(item) end
+    end
+  end
+  return blocks
+end
+
+-- The bibliography: citeproc's entries, each with the chapters that cite it.
+local function reference_blocks(entries)
+  local out = pandoc.List()
+  for _, entry in ipairs(entries) do
+    local content = pandoc.utils.blocks_to_inlines(entry.content)
+    local stems = index.cited[entry.identifier:gsub("^ref%-", "")] or {}
+    content:extend { pandoc.Space(), pandoc.Str(#stems > 1 and "Cited in chapters" or "Cited in chapter"), pandoc.Space() }
+    if #stems == 1 and stems[1]:match("^00") then content[#content - 1] = pandoc.Str("Cited in the") end
+    for i, other in ipairs(stems) do
+      local n = tonumber(other:match("^%d+"))
+      content:extend { pandoc.Link(n == 0 and "preface" or tostring(n), other .. ".md#further-reading"), pandoc.Str(i < #stems and ", " or ".") }
+    end
+    if target == "latex" then
+      content:insert(1, raw_inline("\\gfreference{" .. entry.identifier .. "}"))
+      out:insert(pandoc.Para(content))
+    else
+      out:insert(pandoc.Div({ pandoc.Para(content) }, { id = entry.identifier, class = "reference" }))
+    end
+  end
+  return out
+end
+
 -- Inlines ---------------------------------------------------------------------------------------------------
 
 local function rewrite_link(link)
@@ -880,6 +956,7 @@ local function rewrite_link(link)
   if not other and link.target:sub(1, 1) == "#" then other, part = stem, link.target:sub(2) end
   if not other then return nil end
   local own = part:match("^c%-") or part:match("^claim%-") or part:match("^fig%-") or part:match("^u%-")
+  if part:match("^ref%-%a") then other, own = "91-bibliography", true end       -- what citeproc made of [-@knuth1984]
   local id = part == "" and chapter_id(other) or own and part or section_id(other, part)
   if #link.content == 0 and figure_numbers[part] then link.content = pandoc.Inlines("Figure " .. figure_numbers[part]) end
   if target == "latex" then
@@ -900,6 +977,14 @@ local known_tags = { br = true, kbd = true, sub = true, sup = true, abbr = true,
 local function quiet(inlines) return inlines:walk { Code = function(c) c.classes:insert("quiet"); return c end } end
 
 local inline_filters = {
+  { Cite = function(cite)
+      for _, c in ipairs(cite.citations) do
+        if pandoc.utils.stringify(cite.content):find(c.id .. "?", 1, true) then
+          fail("@" .. c.id .. " is no entry of references.yaml; write \\@ for a plain at-sign")
+        end
+      end
+      return cite.content
+    end },
   { Link = function(l) l.content = quiet(l.content); return l end,
     Header = function(h) h.content = quiet(h.content); return h end },
   { Str = function(s) s.text = unescape(s.text); return s end,
@@ -948,6 +1033,12 @@ local function headings(blocks)
       h.content:extend { raw_inline('<a class="permalink" href="#' .. h.identifier .. '" aria-label="Link to this section">#</a>') }
     end
     h.identifier = section_id(stem, h.identifier)
+    if target == "latex" and stem == "90-glossary" and h.level == 3 then
+      local lead = pandoc.List { raw_inline("\\gfterm{" .. h.identifier .. "}{") }
+      lead:extend(h.content)
+      lead:insert(raw_inline("}"))
+      return pandoc.Plain(lead)
+    end
     return h
   end }
 end
@@ -966,6 +1057,8 @@ function Pandoc(doc)
   for i, block in ipairs(doc.blocks) do
     if i == 1 and block.t == "Header" and block.level == 1 then header = block
     elseif i == 2 and header and block.t == "BlockQuote" then quote = block
+    elseif block.t == "Div" and block.identifier == "refs" then
+      body:extend(reference_blocks(block.content))
     else
       body:insert(block)
       if block.t == "CodeBlock" and (block.classes:includes("dot") or block.classes:includes("trace")) then
@@ -977,7 +1070,7 @@ function Pandoc(doc)
   if not header then fail("the first line must be the chapter's title: # Title") end
 
   local prose = pandoc.List(body:filter(function(b) return b.t ~= "CodeBlock" end))
-  body = pandoc.Blocks(group(body)):walk { Blocks = function(list)   -- code inside lists and quotations
+  body = pandoc.Blocks(group(terms_in(body))):walk { Blocks = function(list)   -- code inside lists and quotations
     local out = pandoc.List()
     for _, block in ipairs(list) do
       if block.t == "CodeBlock" or (block.t == "RawBlock" and block.format == "html" and target == "latex") then

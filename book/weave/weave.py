@@ -35,7 +35,8 @@ ABOUT = ("Under every dictionary, every lock and every <code>compile()</code> of
          "takes up that floor board by board. It shows CPython’s own text, rebuilds it under the same names, and tests every claim it makes.")
 IDENTIFIER = "urn:uuid:6b1c2f0e-9d0d-5c3e-8a51-67726e64666c"
 FIXED_EPOCH = "1767225600"      # when there is no commit to date the book by: 2026-01-01
-READER = "markdown+gfm_auto_identifiers-citations-tex_math_dollars-raw_tex-latex_macros"
+READER = "markdown+gfm_auto_identifiers-tex_math_dollars-raw_tex-latex_macros"
+GLOSSARY, BIBLIOGRAPHY = "90-glossary", "91-bibliography"
 FONT_FOLDERS = ["/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts", "/Library/Fonts"]
 FONTS = {"serif": ("Charis SIL", "fonts-sil-charis", "CharisSIL-{}.ttf", ["Regular", "Italic", "Bold", "BoldItalic"]),
          "mono": ("JetBrains Mono", "fonts-jetbrains-mono", "JetBrainsMono-{}.ttf", ["Regular", "Italic", "Bold"])}
@@ -167,7 +168,33 @@ def dependencies(index, chapter, text, build):
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
             "tested_at": index["tested_at"] if claims else None,
+            "terms": {form: term for form, term in sorted(index["terms"].items()) if form in text.lower()} if stem != GLOSSARY else {},
+            "cited": index["cited"] if stem == BIBLIOGRAPHY else None,
             "reports": reports(text, build), "traces": recordings(text), "trace_style": traces.PRINT_STYLE}
+
+
+def glossary(text):
+    """{a form of a term: {id, brief}} of the glossary: a heading, perhaps a comment with other forms, a paragraph."""
+    terms = {}
+    for title, also, brief in re.findall(r"^### (.+)\n\n(?:<!-- (.+) -->\n\n)?(.+(?:\n.+)*)", text, re.M):
+        entry = {"id": re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-"),
+                 "brief": re.split(r"(?<=\.)\s", re.sub(r"[`*]|\]\([^)]*\)|\[", "", " ".join(brief.split())))[0]}
+        if also != "not linked":
+            forms = [title.lower()] + (also.removeprefix("also: ").lower().split(", ") if also else [])
+            terms.update((form, entry) for form in forms)
+    return terms
+
+
+def citations(texts, known):
+    """{key: stems of the chapters that cite it}, checked: every reference is cited, and by a key that exists."""
+    cited = {}
+    for stem, text in texts.items():
+        for key in re.findall(r"\[[^\]]*?-?@([a-z][a-z0-9]*\d\w*|cpythonsync|linuxseqlock)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
+            if stem not in cited.setdefault(key, []):
+                cited[key].append(stem)
+    for key in sorted(known - set(cited)):
+        raise Failure(f"book/references.yaml: no chapter cites {key}: cite it as [-@{key}], or take it out")
+    return cited
 
 
 def proof(index, definition):
@@ -195,6 +222,13 @@ class Weaver:
         self.chapters = index["chapters"]
         self.texts = {c["stem"]: read(book / f"{c['stem']}.md") for c in self.chapters}
         self.filter = HERE / "groundfloor.lua"
+        self.references = book / "references.yaml"
+        known = set(re.findall(r"^- id: (\w+)", read(self.references), re.M)) if self.references.is_file() else set()
+        index["terms"] = glossary(self.texts.get(GLOSSARY, ""))
+        index["cited"] = citations(self.texts, known)
+        for end in (False, True):       # a chapter cites; the bibliography lists
+            write(self.work / f"cite-{end}.yaml", json.dumps({"bibliography": str(self.references), "nocite": "@*", "link-citations": True,
+                                                              "suppress-bibliography": not end}))
 
     def chapter_outputs(self, target):
         """Every chapter through pandoc, two at a time; what did not change is taken from the last time."""
@@ -210,7 +244,7 @@ class Weaver:
             stem = chapter["stem"]
             table = "return " + lua(dependencies(self.index, chapter, self.texts[stem], self.work.parent)) + "\n"
             write(self.work / f"{stem}.lua", table)
-            key = digest(self.texts[stem], table, self.filter, READER, target, os.stat(program).st_mtime_ns)
+            key = digest(self.texts[stem], table, self.filter, *filter(pathlib.Path.is_file, [self.references]), READER, target, os.stat(program).st_mtime_ns)
             outputs[stem] = folder / f"{stem}.out"
             stamp = folder / f"{stem}.key"
             if not (outputs[stem].is_file() and stamp.is_file() and read(stamp) == key):
@@ -228,7 +262,9 @@ class Weaver:
     def pandoc(self, target, chapter, output, stamp, key):
         stem, started = chapter["stem"], time.monotonic()
         writer = {"html": "html", "latex": "latex", "epub": "json"}[target]
-        command = ["pandoc", "--from", READER, "--to", writer, "--wrap=none", "--top-level-division=chapter", "--lua-filter", str(self.filter),
+        command = ["pandoc", "--from", READER, "--to", writer, "--wrap=none", "--top-level-division=chapter",
+                   *(["--citeproc", f"--metadata-file={self.work / f'cite-{stem == BIBLIOGRAPHY}.yaml'}"] if self.references.is_file() else []),
+                   "--lua-filter", str(self.filter),
                    "-M", f"gf-target={target}", "-M", f"gf-index={self.work / (stem + '.lua')}", "-M", f"gf-stem={stem}",
                    "-M", f"gf-figures={self.work / target / 'figures'}", str(self.book / f"{stem}.md")]
         made = subprocess.run(command, capture_output=True)
@@ -367,6 +403,8 @@ class Weaver:
             if chapter["stem"] in parts:
                 part = parts[chapter["stem"]]
                 rows.append(f'<li class="part"><h3 id="part-{part["number"].lower()}"><span class="n">{part["number"]}</span>{html.escape(part["title"])}</h3><p>{html.escape(part["about"])}</p></li>')
+            elif back_matter(chapter) and not back_matter(self.chapters[self.chapters.index(chapter) - 1]):
+                rows.append('<li class="part"><h3 id="part-back"><span class="n"></span>At the back</h3></li>')
             claims = [c for c in self.index["claims"].values() if c["chapter"] == chapter["stem"]]
             small = [minutes(fact["minutes"])] + ([standing(claims)] if claims else [])
             rows.append(f'<li><a class="entry" href="{chapter["stem"]}.html"><span class="n">{chapter["number"] or ""}</span>'
@@ -588,7 +626,7 @@ class Weaver:
         ran = subprocess.run(command, input=text.encode(), capture_output=True, env=dict(os.environ, SOURCE_DATE_EPOCH=when, TZ="UTC"))
         if ran.returncode:
             raise Failure("pandoc could not write the EPUB: " + " ".join(ran.stderr.decode(errors="replace").split()))
-        write(made, dated(half, int(when)))
+        write(made, dated(half, int(when), self.index["parts"]))
         half.unlink()
         write(stamp, key)
         say(f"EPUB ({time.monotonic() - started:.1f} s)")
@@ -606,12 +644,27 @@ def page_facts(body):
     return {"sections": sections, "minutes": int(opening.group(1)) if opening else 1, "covers": covers}
 
 
-def dated(epub, when):
-    """The same archive with one date on every member: pandoc 2.17 writes the time of day."""
+def in_parts(nav, parts):
+    """The table of contents of an EPUB with its chapters under their parts."""
+    starts = [(m.start(), m.group(1)) for m in re.finditer(r'<li id="toc-li-\d+"><a href="text/ch\d+\.xhtml#ch-([\w-]+)">', nav)]
+    place = dict((stem, start) for start, stem in starts)
+    ends = dict(zip([stem for _, stem in starts], [start for start, _ in starts[1:]] + [nav.index("</ol></nav>") if "</ol></nav>" in nav else len(nav)]))
+    for part in reversed(parts):
+        first, last = place[part["stems"][0]], ends[part["stems"][-1]]
+        nav = (nav[:first] + f'<li><span>Part {part["number"]} · {html.escape(part["title"])}</span><ol class="toc">' + nav[first:last].rstrip()
+               + "</ol></li>" + nav[last:])
+    return nav
+
+
+def dated(epub, when, parts):
+    """The same archive with its parts, and one date on every member: pandoc 2.17 writes the time of day."""
     moment, out = time.gmtime(max(when, 315532800))[:6], io.BytesIO()
     with zipfile.ZipFile(epub) as old, zipfile.ZipFile(out, "w") as new:
         for member in old.infolist():
-            new.writestr(zipfile.ZipInfo(member.filename, moment), old.read(member), member.compress_type)
+            data = old.read(member)
+            if member.filename.endswith("nav.xhtml"):
+                data = in_parts(data.decode(), parts).encode()
+            new.writestr(zipfile.ZipInfo(member.filename, moment), data, member.compress_type)
     return out.getvalue()
 
 
