@@ -933,8 +933,8 @@ local function reference_blocks(entries)
   for _, entry in ipairs(entries) do
     local content = pandoc.utils.blocks_to_inlines(entry.content)
     local stems = index.cited[entry.identifier:gsub("^ref%-", "")] or {}
-    content:extend { pandoc.Space(), pandoc.Str(#stems > 1 and "Cited in chapters" or "Cited in chapter"), pandoc.Space() }
-    if #stems == 1 and stems[1]:match("^00") then content[#content - 1] = pandoc.Str("Cited in the") end
+    content:extend { pandoc.Space(), pandoc.Str(#stems > 1 and "Cited in chapters\u{a0}" or "Cited in chapter\u{a0}") }
+    if #stems == 1 and stems[1]:match("^00") then content[#content] = pandoc.Str("Cited in the\u{a0}") end
     for i, other in ipairs(stems) do
       local n = tonumber(other:match("^%d+"))
       content:extend { pandoc.Link(n == 0 and "preface" or tostring(n), other .. ".md#further-reading"), pandoc.Str(i < #stems and ", " or ".") }
