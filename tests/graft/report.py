@@ -111,7 +111,7 @@ def notes(run):
 
 def bugs(run):
     rows = [[b["bug"], b["what"], f"`{b['object']}`", f"`{b['test']}`" if b["test"] != "symbols" else "the comparison of symbols",
-             f"`{b['found'][0]}`" + (f" and {len(b['found']) - 1} more" if len(b["found"]) > 1 else "") if b["found"] else "**not noticed**"]
+             f"`` {b['found'][0]} ``" + (f" and {len(b['found']) - 1} more" if len(b["found"]) > 1 else "") if b["found"] else "**not noticed**"]
             for b in run["seeded"]]
     return run["setting"] + "\n\n" + table(["Bug", "What is wrong", "In", "Test", "What it says"], rows)
 
