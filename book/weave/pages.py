@@ -4,7 +4,7 @@ import json
 import math
 import re
 
-LIMIT = 235_000         # bytes of a page's text; with the frame, the stylesheet and the script it stays under 300 KB
+LIMIT = 215_000         # bytes of a page's text; with the frame, the stylesheet and the script it stays under 300 KB
 SECTION = re.compile(r'^<h2 id="([^"]+)"[^>]*>(.*?)</h2>', re.M | re.S)
 NOTES = re.compile(r'<div class="footnotes".*\Z', re.S)
 HREF = re.compile(r'\bhref=("?)(?:([\w-]+)\.html)?#([^"\s>]+)')
@@ -21,12 +21,15 @@ class Page:
 
 def cut(stem, body):
     """A body as pages of about the same size, cut where a section starts."""
-    count = math.ceil(len(body.encode()) / LIMIT)
     notes = NOTES.search(body)
     text = body[:notes.start()] if notes else body
     starts = [match.start() for match in SECTION.finditer(text)][1:]
-    cuts = sorted({min(starts, key=lambda at: abs(at - len(text) * i / count)) for i in range(1, count)} if starts else set())
-    parts = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)])]
+    least = math.ceil(len(body.encode()) / LIMIT)
+    for count in range(least, least + 4):       # one more where the sections do not divide well
+        cuts = sorted({min(starts, key=lambda at: abs(at - len(text) * i / count)) for i in range(1, count)} if starts else set())
+        parts = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)])]
+        if max(len(part.encode()) for part in parts) <= LIMIT:
+            break
     if notes:
         parts = [part + notes_of(part, notes.group()) for part in parts]
     pages = [Page(stem, i, len(parts), part) for i, part in enumerate(parts, 1)]

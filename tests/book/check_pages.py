@@ -5,6 +5,7 @@ what is wrong with it. Tools that are not installed (epubcheck, qpdf, pdffonts) 
 """
 import argparse
 import html.parser
+import json
 import os
 import pathlib
 import re
@@ -134,6 +135,34 @@ def heavy(pages, folder):
             yield f"{name} and what it loads are {total // 1000} KB"
 
 
+def on_demand(folder, bodies, pages):
+    """What a page loads when it is asked: a body for each chunk of another page, a place for each contract and each section."""
+    def data(path):
+        text = (folder / path).read_text(encoding="utf-8") if (folder / path).is_file() else "groundfloor(\"\", {});"
+        return json.loads("[" + text.strip().removeprefix("groundfloor(").removesuffix(");") + "]")[1]
+    bodies_of = {}
+    for name, body in bodies.items():
+        for code in re.findall(r"<pre><code>(.*?)</code></pre>", body, re.S):
+            for page, chunk in re.findall(r'<a class=ref href="?([\w-]+)\.html#(c-\w+)', code):
+                if page not in bodies_of:
+                    bodies_of[page] = data(f"chunks/{page}.js")
+                if not bodies_of[page].get(chunk):
+                    yield f"{name}: the code of {page}.html#{chunk} is not in chunks/{page}.js"
+    contracts, search = data("contracts.js"), data("search.js")
+    places = [(f"contract of {name}", entry[3]) for name, entry in contracts.items()]
+    places += [(f"section {section[2]}", f"{section[0]}.html#{section[1]}") for section in search.get("sections", [])]
+    if not contracts or not search.get("sections"):
+        yield "contracts.js or search.js is empty"
+    for what, place in places:
+        page, _, fragment = place.partition("#")
+        if page not in pages or fragment not in pages[page].ids:
+            yield f"{what}: {place} leads nowhere"
+    for name, page in pages.items():
+        known = {section[1] for section in search.get("sections", []) if f"{section[0]}.html" == name}
+        if known:
+            yield from (f"search.js lacks {name}#{ident}" for ident in re.findall(r'<h[23] id="([^"]+)"', bodies[name]) if ident not in known)
+
+
 def leftovers(pages):
     """noweb's escapes and the filter's own placeholders, which no reader should meet."""
     for name, page in pages.items():
@@ -253,6 +282,7 @@ def main():
     checks.check("pages: ids are unique", double_ids(pages))
     checks.check("pages: tags balance", (f"{n}: {u}" for n, page in pages.items() for u in page.unbalanced))
     checks.check("pages: every chunk and claim of the index is on its page", missing_from_pages(index, pages))
+    checks.check("pages: what they load on demand is there and leads somewhere", on_demand(folder, bodies, pages))
     checks.check("pages: none is over 300 KB on its first load", heavy(pages, folder))
     checks.check("pages: no escapes or placeholders are left", leftovers(pages))
     checks.check("pages: excerpts are the pinned lines, or say what is missing", excerpts(index, bodies))
