@@ -117,6 +117,16 @@ local function highlight(code, language)
   return lines
 end
 
+-- Whether a chunk can mean this identifier by its name: one file's m is not another's, and the rooms beside the library have names of their own.
+local function in_reach(entry, context)
+  if entry.test and not context.test then return false end
+  if not entry.only or context.test and entry.chapter == stem then return true end
+  for _, file in ipairs(context.files) do
+    if file:sub(1, #entry.only) == entry.only then return true end
+  end
+  return false
+end
+
 -- The text of one token of a chunk's code: references and identifiers become links.
 local function linked(class, text, context)
   local out = {}
@@ -132,7 +142,7 @@ local function linked(class, text, context)
     local word = text:sub(from, to)
     local reference = context.references and context.references[word]
     local entry = linkable and index.identifiers[word]
-    if entry and entry.test and not context.test then entry = nil end     -- a suite's m is not the m of the code
+    if entry and not in_reach(entry, context) then entry = nil end
     put(text:sub(at, from - 1))
     if reference then
       out[#out + 1] = chunk_link(reference, index.chunks[reference].defs[1])
@@ -345,7 +355,7 @@ local function chunk_block(block)
   if not definition then fail("chunk <<" .. name .. ">> occurs more often than the index says: run make tangle") end
   local code, references = chunk_code(block.text)
   local lines = highlight(code, block.classes[1])
-  local context = { references = references, definition = definition, test = chunk.role == "test" }
+  local context = { references = references, definition = definition, test = chunk.role == "test", files = chunk.files }
   local halves = #lines >= 12         -- a test in print: two columns, unless it is short
   if context.test then print_columns = halves and HALF_COLUMNS or PAGE_COLUMNS end
   local rendered = render_code(lines, context, nil, index.marks[definition.id])

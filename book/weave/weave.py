@@ -162,7 +162,7 @@ def dependencies(index, chapter, text, build):
             "chapters": [{"stem": c["stem"], "number": c["number"]} for c in index["chapters"]],
             "chunks": chunks,
             "marks": pairs.marks(index["pairs"][stem], index["citations"], index["chunks"]),
-            "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"], "test": entry["file"].startswith("tests/") or None}
+            "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"], "test": entry["file"].startswith("tests/") or None, "only": reach(entry["file"], entry["public"])}
                             for name, entry in sorted(index["identifiers"].items()) if name in words
                             and (entry["chapter"] == stem or not entry["file"].startswith("tests/check_"))},    # another suite's helpers are its own
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
@@ -195,6 +195,12 @@ def citations(texts, known):
     for key in sorted(known - set(cited)):
         raise Failure(f"book/references.yaml: no chapter cites {key}: cite it as [-@{key}], or take it out")
     return cited
+
+
+def reach(file, public):
+    """Where alone a name means what this file defines: the file itself, its room, or (None) everywhere."""
+    room = re.match(r"tangle/(?:bench|simulation|graft)/", file)
+    return (room.group() if room else None) if public else file
 
 
 def proof(index, definition):
