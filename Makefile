@@ -7,9 +7,15 @@ CFLAGS  ?= -O2 -g
 STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 
-# One build configuration a line: the GIL build is the default, -t is the free-threaded one.
-CONFIGS      := gil ft asan-gil asan-ft
-MORE_CONFIGS := tsan-gil tsan-ft
+# The build configurations: with the GIL (the default) and free-threaded (ft). Each is there twice: as it is, and with POLICY=upstream,
+# which does as CPython does where the library is faster (gil-upstream, ft-upstream …).
+ifneq ($(filter-out ours upstream,$(POLICY)),)
+$(error POLICY is ours or upstream, not $(POLICY))
+endif
+UPSTREAM     := $(if $(filter upstream,$(POLICY)),-upstream)
+CONFIGS      := $(addsuffix $(UPSTREAM),gil ft asan-gil asan-ft)
+MORE_CONFIGS := $(addsuffix $(UPSTREAM),tsan-gil tsan-ft)
+OTHER_POLICY := $(addsuffix $(if $(UPSTREAM),,-upstream),gil ft)
 FT           := -DPy_GIL_DISABLED=1
 flags-gil      := $(CFLAGS)
 flags-ft       := $(CFLAGS) $(FT)
@@ -21,6 +27,11 @@ flags-cov-gil  := -O0 -g --coverage -DNDEBUG -DSUPPORT_COVERAGE
 flags-cov-ft   := $(flags-cov-gil) $(FT)
 flags-lib      := $(CFLAGS) -fPIC
 flags-libt     := $(CFLAGS) -fPIC $(FT)
+EVERY_CONFIG := gil ft asan-gil asan-ft tsan-gil tsan-ft
+PLAIN_TREE   := cov-gil cov-ft lib libt
+$(foreach c,$(EVERY_CONFIG) $(PLAIN_TREE),$(eval flags-$(c)-upstream := $(flags-$(c)) -DGF_UPSTREAM_POLICY))
+EVERY_CONFIG += $(EVERY_CONFIG:%=%-upstream)
+PLAIN_TREE   += $(PLAIN_TREE:%=%-upstream)
 
 # The tests are built from the extraction with #line, so that messages name the chapter; without noweb, from tangle/.
 LINE  := $(if $(shell command -v notangle),build/line/)
@@ -43,8 +54,8 @@ else            # a make of its own, above, sees the tools that were just instal
 
 tangle:         ## extract tangle/ and tests/ from the chapters (checked for noweb's traps first)
 	@$(if $(LINE),$(PYTHON) book/tangle.py,echo "tangle: no noweb here (make setup): using tangle/ and tests/ as they are")
-test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan (CHAPTER=03: one chapter)
-	@$(MAKE) --no-print-directory suites WHICH="$(CONFIGS)"
+test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan, and plain under the other POLICY (CHAPTER=03: one chapter)
+	@$(MAKE) --no-print-directory suites WHICH="$(CONFIGS) $(OTHER_POLICY)"
 sanitize: tangle ## the same suites under ThreadSanitizer
 	@$(MAKE) --no-print-directory suites WHICH="$(MORE_CONFIGS)"
 suites: $(foreach c,$(WHICH),$(SUITES:%=build/%.$(c)))
@@ -69,23 +80,24 @@ pdf epub: tangle traces ## the book on paper, on an e-reader
 book: weave pdf epub ## web pages, PDF and EPUB
 	@echo "open build/book/html/index.html"
 
-lib: build/lib/libgroundfloor.a build/lib/libgroundfloor.so build/lib/libgroundfloort.a build/lib/libgroundfloort.so ## the library, both builds
-build/lib/libgroundfloor.a build/lib/libgroundfloor.so: $(PORT:%=build/%.lib.o)
-build/lib/libgroundfloort.a build/lib/libgroundfloort.so: $(PORT:%=build/%.libt.o)
-build/lib/%.a:
+LIB := build/lib$(UPSTREAM)
+lib: $(LIB)/libgroundfloor.a $(LIB)/libgroundfloor.so $(LIB)/libgroundfloort.a $(LIB)/libgroundfloort.so ## the library, both builds (POLICY=upstream: in build/lib-upstream/)
+$(LIB)/libgroundfloor.a $(LIB)/libgroundfloor.so: $(PORT:%=build/%.lib$(UPSTREAM).o)
+$(LIB)/libgroundfloort.a $(LIB)/libgroundfloort.so: $(PORT:%=build/%.libt$(UPSTREAM).o)
+$(LIB)/%.a:
 	@mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
-build/lib/%.so:
+$(LIB)/%.so:
 	@mkdir -p $(@D) && $(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F).0 -o $@.0 $^ -pthread && ln -sf $(@F).0 $@
 install: lib    ## PREFIX= DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/groundfloor
-	cp -P build/lib/libgroundfloor*.a build/lib/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
+	cp -P $(LIB)/libgroundfloor*.a $(LIB)/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
 	cd tangle && find . \( -name simulation -o -name bench -o -name graft \) -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
 	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
 
 coverage: tangle ## lines and branches of tangle/ that the suites reach (gcov)
 	@find build -name '*.gcda' -delete
-	@$(MAKE) --no-print-directory suites WHICH="cov-gil cov-ft" RUN="$(RUN) --quiet --apart"
+	@$(MAKE) --no-print-directory suites WHICH="cov-gil cov-ft cov-gil-upstream cov-ft-upstream" RUN="$(RUN) --quiet --apart"
 	@sh tests/coverage.sh
 tools:          ## test the tools themselves: bad chapters, altered archives, loose citations, the README
 	@$(PYTHON) -m unittest discover -s tests/tools -p 'check_*.py' -t tests/tools 2>&1
@@ -110,8 +122,8 @@ build/%.$(1).o: $(2)tests/%.c
 build/%.$(1): build/%.$(1).o build/support.$(1).o $$(PORT:%=build/%.$(1).o)
 	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
 endef
-$(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call configuration,$(c),$(LINE))))
-$(foreach c,cov-gil cov-ft lib libt,$(eval $(call configuration,$(c),)))
+$(foreach c,$(EVERY_CONFIG),$(eval $(call configuration,$(c),$(LINE))))
+$(foreach c,$(PLAIN_TREE),$(eval $(call configuration,$(c),)))
 .SECONDARY:
 include tests/hash.mk tests/simulation.mk tests/bench.mk tests/graft.mk
 endif

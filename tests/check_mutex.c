@@ -1,32 +1,45 @@
-// Claims 8.1 to 8.22 of the book, chapter 8: the mutex of one byte.
+// Claims 8.1 to 8.26 of the book, chapter 8: the mutex of one byte.
 #include <check.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "pysync/policy.h"
 #include "pysync/pycore_lock.h"
 #include "pysync/pycore_parking_lot.h"
 #include "support.h"
 #include "threads.h"
 
-static _Thread_local int yields;
+static PyMutex m;
+static PyTime_t timeout_of_m = -1;
+static _Thread_local int yields, free_m_at;     /* at which of them: free m */
 
 int
 sched_yield(void)
 {
-    yields++;
+    if (++yields == free_m_at) {
+        _Py_atomic_store_uint8(&m._bits, 0);
+    }
     return (int)syscall(SYS_sched_yield);
 }
 
-static PyMutex m;
-static PyTime_t timeout_of_m = -1;
+#ifndef Py_GIL_DISABLED
+enum { MOST_YIELDS = 0 };
+#elif defined(GF_UPSTREAM_POLICY)
+enum { MOST_YIELDS = 40 };
+#else
+enum { MOST_YIELDS = (1 << GF_SPIN_YIELDS) - 1 };
+#endif
+
+static int yields_of_m;                     /* until the last fellow had it */
 
 static void
 lock_m(struct fellow *me)
 {
     reach(me, 1);
     me->answer = _PyMutex_LockTimed(&m, timeout_of_m, (_PyLockFlags)me->number);
+    yields_of_m = yields;
     reach(me, 2);
     UNTIL(at(me, 3));
     PyMutex_Unlock(&m);
@@ -49,6 +62,33 @@ let_go(struct fellow *f)
     UNTIL(at(f, 2));
     reach(f, 3);
     finish(f);
+}
+
+/* Unlock m and take it back before f, who parks. 0: it was handed to f. */
+static int
+take_m_back_from(struct fellow *f)
+{
+    ck_assert_int_eq(host_thread_suspend(f->tstate), 1);
+    PyMutex_Unlock(&m);
+    int mine = _PyMutex_LockTimed(&m, 0, 0) == PY_LOCK_ACQUIRED;
+    if (mine) {
+        _Py_atomic_store_uint8(&m._bits, _Py_LOCKED);
+    }
+    host_thread_resume(f->tstate);
+    if (mine) {
+        UNTIL(_Py_atomic_load_uint8(&m._bits) == 3);
+        UNTIL(!host_thread_is_attached(f->tstate));
+    }
+    return mine;
+}
+
+/* Its millisecond is over, and it is the only one: until it is to be handed m. */
+static void
+pass_over(struct fellow *f)
+{
+    for (int i = 0; i < GF_PASSED_OVER; i++) {
+        ck_assert_int_eq(take_m_back_from(f), 1);
+    }
 }
 
 static int calls_made;
@@ -145,22 +185,65 @@ START_TEST(test_claim_8_6_in_time)
 END_TEST
 START_TEST(test_claim_8_7_the_spin_policy)      /* mutex_spin, _Py_yield */
 {
-#ifdef Py_GIL_DISABLED
-    int expected = 40;
-#else
-    int expected = 0;
-#endif
     m._bits = 1;
     yields = 0;
     ck_assert_int_eq(_PyMutex_LockTimed(&m, 1, 0), PY_LOCK_FAILURE);
-    ck_assert_int_eq(yields, expected);
+    ck_assert_int_eq(yields, MOST_YIELDS);
     ck_assert_uint_eq(m._bits, 3);
     yields = 0;
     ck_assert_int_eq(_PyMutex_LockTimed(&m, 1, 0), PY_LOCK_FAILURE);
     ck_assert_int_eq(yields, 0);
 }
 END_TEST
-struct entry { PyTime_t time_to_be_fair; int handed_off; };
+#ifdef Py_GIL_DISABLED
+static int
+yields_until_taken(int free_at)
+{
+    m._bits = 1;
+    yields = 0;
+    free_m_at = free_at;
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 60 * 1000 * (PyTime_t)MS, 0),
+                     PY_LOCK_ACQUIRED);
+    ck_assert_uint_eq(m._bits, 1);
+    free_m_at = 0;
+    return yields;
+}
+#endif
+
+START_TEST(test_claim_8_23_a_spin_that_looks)   /* pause_processor */
+{
+#ifdef Py_GIL_DISABLED
+    for (int free_at = 1, look = 1; free_at <= MOST_YIELDS; free_at++) {
+        look += free_at > look ? look + 1 : 0;      /* 1, 3, 7, 15, 31 */
+#  ifdef GF_UPSTREAM_POLICY
+        ck_assert_int_eq(yields_until_taken(free_at), 40);
+#  else
+        ck_assert_int_eq(yields_until_taken(free_at), look);
+#  endif
+    }
+#endif
+}
+END_TEST
+START_TEST(test_claim_8_24_woken_it_spins_anew)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    for (wait_for_m(&f, _PY_LOCK_DETACH); !take_m_back_from(&f); ) {
+        let_go(&f);                         /* a millisecond was over */
+        PyMutex_Lock(&m);
+        wait_for_m(&f, _PY_LOCK_DETACH);
+    }
+    PyMutex_Unlock(&m);
+    UNTIL(at(&f, 2));
+#ifdef GF_UPSTREAM_POLICY
+    ck_assert_int_eq(yields_of_m, MOST_YIELDS);
+#else
+    ck_assert_int_eq(yields_of_m, 2 * MOST_YIELDS);
+#endif
+    let_go(&f);
+}
+END_TEST
+struct entry { PyTime_t time_to_be_fair; int handed_off, passed_over; };
 
 static void
 park_with_entry(struct fellow *me)
@@ -172,7 +255,9 @@ park_with_entry(struct fellow *me)
 
 START_TEST(test_claim_8_8_the_waiters_time_decides)     /* mutex_unpark */
 {
-    struct entry entry[4] = {{0, 7}, {PyTime_MAX, 7}, {PyTime_MAX, 7}, {0, 7}};
+    const int often = GF_PASSED_OVER;
+    struct entry entry[4] = {{0, 7, often}, {PyTime_MAX, 7, often},
+                             {PyTime_MAX, 7, 0}, {0, 7, often}};
     static const uint8_t byte_after[4] = {3, 2, 2, 1};
     struct fellow f[4];
     m._bits = 3;
@@ -197,8 +282,9 @@ START_TEST(test_claim_8_9_after_a_millisecond_it_is_handed_over)
     struct fellow f;
     PyMutex_Lock(&m);
     wait_for_m(&f, _PY_LOCK_DETACH);
-    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     let_pass(1 * MS);
+    pass_over(&f);
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     PyMutex_Unlock(&m);
     ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 1);
     ck_assert(!at(&f, 2));                  /* and the owner is not even up */
@@ -228,7 +314,7 @@ START_TEST(test_claim_8_10_before_a_millisecond_it_is_let_go)
     ck_assert_int_eq(early, 1);
 }
 END_TEST
-static int line[8], n_in_line;
+static int line[16], n_in_line;
 
 static void
 stand_in_line(struct fellow *me)
@@ -249,6 +335,9 @@ START_TEST(test_claim_8_11_nobody_gets_past_a_line)
         await_sleep(&f[i]);
     }
     let_pass(1 * MS);
+    for (int i = 0; i < 8 * GF_PASSED_OVER; i++) {
+        ck_assert_int_eq(take_m_back_from(&f[i % 8]), 1);
+    }
     PyMutex_Unlock(&m);
     UNTIL(PyMutex_LockFast(&m) || _PyMutex_LockTimed(&m, 0, 0));
     ck_assert_int_eq(n_in_line, 8);
@@ -266,8 +355,9 @@ START_TEST(test_claim_8_12_unlocked_in_the_owners_name)
     struct fellow f;
     PyMutex_Lock(&m);
     wait_for_m(&f, _PY_LOCK_DETACH);
-    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     let_pass(1 * MS);
+    pass_over(&f);
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     PyMutex_Unlock(&m);                     /* handed over */
     ck_assert_int_eq(_PyMutex_TryUnlock(&m), 0);
     ck_assert_uint_eq(m._bits, 0);
@@ -311,6 +401,65 @@ START_TEST(test_claim_8_13_nobody_starves)
     printf("one asked 50 times; three barged %ld, %ld and %ld times\n",
            f[0].answer, f[1].answer, f[2].answer);
     ck_assert_uint_eq(m._bits & _Py_LOCKED, 0);
+}
+END_TEST
+static int
+turn_of(struct entry *entry)            /* parks it, unlocks: handed over? */
+{
+    struct fellow f = {.body = park_with_entry, .arg = entry, .attach = 1};
+    m._bits = 3;
+    start(&f);
+    await_sleep(&f);
+    PyMutex_Unlock(&m);
+    finish(&f);
+    ck_assert_uint_eq(m._bits, entry->handed_off ? 1 : 0);
+    return entry->handed_off;
+}
+
+START_TEST(test_claim_8_25_passed_over_so_often_and_no_more)    /* mutex_is_due */
+{
+    struct entry entry = {PyTime_MAX, 7, 0};
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(turn_of(&entry), 0);
+    }
+    entry.time_to_be_fair = 0;
+    for (int i = 0; i < GF_PASSED_OVER; i++) {
+        ck_assert_int_eq(turn_of(&entry), 0);
+    }
+    ck_assert_int_eq(turn_of(&entry), 1);
+    ck_assert_int_eq(turn_of(&entry), 1);
+}
+END_TEST
+START_TEST(test_claim_8_26_a_crowd_drains)
+{
+    struct fellow f[16];
+    int again = 0;
+    PyMutex_Lock(&m);
+    for (int i = 0; i < 16; i++) {
+        f[i] = (struct fellow){.body = stand_in_line, .number = i, .attach = 1};
+        start(&f[i]);
+        await_sleep(&f[i]);
+    }
+    let_pass(1 * MS);
+    for (int i = 0; i < 16; i++) {
+        ck_assert_int_eq(host_thread_suspend(f[i].tstate), 1);
+    }
+    for (int i = 0; i < 16 && again == i; i++) {
+        PyMutex_Unlock(&m);
+        again += _PyMutex_LockTimed(&m, 0, 0) == PY_LOCK_ACQUIRED;
+    }
+    ck_assert_int_eq(again, GF_PASSED_OVER > 0 ? 16 : 0);
+    if (again == 16) {
+        PyMutex_Unlock(&m);                 /* nobody is in the queue */
+        ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 0);
+    }
+    for (int i = 0; i < 16; i++) {
+        host_thread_resume(f[i].tstate);
+    }
+    for (int i = 0; i < 16; i++) {
+        finish(&f[i]);
+    }
+    ck_assert_int_eq(n_in_line, 16);
 }
 END_TEST
 static void
@@ -606,12 +755,16 @@ main(void)
     tcase_add_test(tc, test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears);
     tcase_add_test(tc, test_claim_8_6_in_time);
     tcase_add_test(tc, test_claim_8_7_the_spin_policy);
+    tcase_add_test(tc, test_claim_8_23_a_spin_that_looks);
+    tcase_add_test(tc, test_claim_8_24_woken_it_spins_anew);
     tcase_add_test(tc, test_claim_8_8_the_waiters_time_decides);
     tcase_add_test(tc, test_claim_8_9_after_a_millisecond_it_is_handed_over);
     tcase_add_test(tc, test_claim_8_10_before_a_millisecond_it_is_let_go);
     tcase_add_test(tc, test_claim_8_11_nobody_gets_past_a_line);
     tcase_add_test(tc, test_claim_8_12_unlocked_in_the_owners_name);
     tcase_add_test(tc, test_claim_8_13_nobody_starves);
+    tcase_add_test(tc, test_claim_8_25_passed_over_so_often_and_no_more);
+    tcase_add_test(tc, test_claim_8_26_a_crowd_drains);
     tcase_add_test(tc, test_claim_8_14_a_waiter_lets_go);
     tcase_add_test(tc, test_claim_8_15_signals_pass);
     tcase_add_loop_test(tc, test_claim_8_16_a_failing_call_ends_the_wait, 0, 2);

@@ -107,6 +107,117 @@ START_TEST(test_claim_7_2_neighbours_do_not_share_buckets)
     }
 }
 END_TEST
+enum { PLAYERS = 12 };
+static struct wait_entry player[PLAYERS];
+static int came[PLAYERS], n_came;       /* who is in, in order of arrival */
+
+static void
+went(int i)
+{
+    int k = 0;
+    while (came[k] != i) {
+        k++;
+    }
+    memmove(&came[k], &came[k + 1], (size_t)(--n_came - k) * sizeof(*came));
+}
+
+static int
+first_of(uintptr_t addr)                /* who came first of those, or -1 */
+{
+    for (int k = 0; k < n_came; k++) {
+        if (player[came[k]].addr == addr) {
+            return came[k];
+        }
+    }
+    return -1;
+}
+
+static void
+unpark_a_player(Bucket *bucket, uintptr_t addr)
+{
+    struct wait_entry *woken_one = dequeue(bucket, (void *)addr);
+    int expected = first_of(addr);
+    ck_assert_ptr_eq(woken_one, expected < 0 ? NULL : &player[expected]);
+    if (woken_one != NULL) {            /* find_queue, end_of_queue, take_first */
+        ck_assert(woken_one->is_unparking);
+        went(expected);
+    }
+}
+
+static void
+unpark_all_players(Bucket *bucket, uintptr_t addr)
+{
+    struct llist_node all = LLIST_INIT(all), *node;
+    dequeue_all(bucket, (void *)addr, &all);
+    llist_for_each(node, &all) {
+        int i = (int)(llist_data(node, struct wait_entry, node) - player);
+        ck_assert_int_eq(i, first_of(addr));
+        ck_assert(player[i].is_unparking);
+        went(i);
+    }
+    ck_assert_int_eq(first_of(addr), -1);
+}
+
+static void
+play(Bucket *bucket, unsigned dice)     /* next_queue, set_next_queue */
+{
+    int i = (int)(dice / 8 % PLAYERS);
+    uintptr_t addr = 1000 + dice / 128 % 4 * 257;
+    int in = player[i].addr != 0 && !player[i].is_unparking;
+    if (dice % 8 < 5 && !in) {
+        player[i] = (struct wait_entry){.addr = addr};
+        enqueue(bucket, &player[i]);
+        came[n_came++] = i;
+    }
+    else if (dice % 8 < 5) {
+        leave_queue(bucket, &player[i]);
+        player[i].addr = 0;
+        went(i);
+    }
+    else if (dice % 8 < 7) {
+        unpark_a_player(bucket, addr);
+    }
+    else {
+        unpark_all_players(bucket, addr);
+    }
+    ck_assert_uint_eq(bucket->num_waiters, n_came);
+}
+
+START_TEST(test_claim_7_18_queues_do_not_disturb_each_other)
+{
+    Bucket bucket = {.root = LLIST_INIT(bucket.root)};
+    unsigned dice = 20190611;
+    for (int i = 0; i < 500000; i++) {
+        dice = dice * 1664525 + 1013904223;
+        play(&bucket, dice >> 16);
+    }
+    for (uintptr_t addr = 1000; addr < 2000; addr += 257) {
+        unpark_all_players(&bucket, addr);
+    }
+    ck_assert(llist_empty(&bucket.root));
+}
+END_TEST
+START_TEST(test_claim_7_19_strangers_are_skipped)
+{
+#ifndef GF_UPSTREAM_POLICY
+    Bucket bucket = {.root = LLIST_INIT(bucket.root)};
+    struct wait_entry crowd[3] = {{.addr = 1}, {.addr = 1}, {.addr = 1}};
+    struct wait_entry mine[2] = {{.addr = 258}, {.addr = 258}};
+    for (int i = 0; i < 3; i++) {
+        enqueue(&bucket, &crowd[i]);
+    }
+    enqueue(&bucket, &mine[0]);
+    struct llist_node kept = crowd[0].node;
+    crowd[0].node.next = NULL;          /* who follows it, falls */
+    enqueue(&bucket, &mine[1]);
+    ck_assert_ptr_eq(dequeue(&bucket, (void *)258), &mine[0]);
+    ck_assert_ptr_eq(dequeue(&bucket, (void *)258), &mine[1]);
+    crowd[0].node.next = kept.next;
+    ck_assert_ptr_eq(dequeue(&bucket, (void *)1), &crowd[0]);
+    ck_assert_uint_eq(bucket.num_waiters, 2);
+#endif
+}
+END_TEST
 START_TEST(test_claim_7_3_comparing_goes_before_sleeping)
 {
     static const uint64_t zero;             /* what atomic_memcmp expects */
@@ -522,6 +633,8 @@ main(void)
     tcase_add_test(tc, test_claim_7_9_all_means_all_of_this_address);
     tcase_add_test(tc, test_claim_7_10_no_wakeup_is_lost);
     tcase_add_test(tc, test_claim_7_10_a_change_on_the_way_is_seen);
+    tcase_add_test(tc, test_claim_7_18_queues_do_not_disturb_each_other);
+    tcase_add_test(tc, test_claim_7_19_strangers_are_skipped);
     tcase_add_test(tc, test_claim_7_11_who_is_chosen_has_been_woken);
     tcase_add_test(tc, test_claim_7_12_a_timeout_leaves_the_queue);
     tcase_add_test(tc, test_claim_7_14_it_lets_go_and_comes_back);

@@ -27,6 +27,7 @@ fresh(void)
     }
     region = (SimRegion){0, 0};
     word = data = turn = 0;
+    sim_passed_over = 0;
     sim_name(&region, sizeof(region), "region");
     sim_name(&word, sizeof(word), "word");
     sim_name(&data, sizeof(data), "data");

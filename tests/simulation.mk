@@ -17,8 +17,8 @@ build/simulate.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/simulate.o
 build/check_simulation.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/check_simulation.o build/simulated.$(1)/tests/support.o
 	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
 endef
-$(foreach c,$(CONFIGS) $(MORE_CONFIGS),$(eval $(call simulation,$(c),$(LINE))))
-$(foreach c,cov-gil cov-ft,$(eval $(call simulation,$(c),)))
+$(foreach c,$(EVERY_CONFIG),$(eval $(call simulation,$(c),$(LINE))))
+$(foreach c,$(filter cov-%,$(PLAIN_TREE)),$(eval $(call simulation,$(c),)))
 -include $(wildcard build/simulated.*/*/*.d)
 
 .PHONY: simulate replay museum litmus traces

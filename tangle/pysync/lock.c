@@ -11,6 +11,7 @@
 #include "host/pyerrors.h"
 #include "host/pythread.h"
 #include "host/pytime.h"
+#include "pysync/policy.h"
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
 
@@ -21,7 +22,10 @@ static const PyTime_t TIME_TO_BE_FAIR_NS = 1000*1000;
 struct mutex_entry {
     PyTime_t time_to_be_fair;   /* written by the waiter, before it parks */
     int handed_off;             /* written by the unlocker, before it wakes us */
+    int passed_over;            /* likewise: how often, since that time */
 };
+
+_Static_assert(sizeof(struct mutex_entry) == 16, "the count is where padding was");
 
 static void
 _Py_yield(void)
@@ -29,24 +33,64 @@ _Py_yield(void)
     sched_yield();
 }
 
-/* The spin policy: this number and the function below are all of it. */
-#ifdef Py_GIL_DISABLED
+/* How many times we put sleep off. */
+#ifndef Py_GIL_DISABLED
+static const int MAX_SPIN_COUNT = 0;
+#elif defined(GF_UPSTREAM_POLICY)
 static const int MAX_SPIN_COUNT = 40;
 #else
-static const int MAX_SPIN_COUNT = 0;
+static const int MAX_SPIN_COUNT = GF_SPIN_PAUSES + GF_SPIN_YIELDS;
 #endif
 
-/* Having seen v, held: 1 after a pause, to look again; 0: it is time to park. */
+#ifdef GF_UPSTREAM_POLICY
+/* Having seen *v, held: 1 after a pause, to go on; 0: it is time to park. */
 static int
-mutex_spin(uint8_t v, int *spin_count)
+mutex_spin(PyMutex *Py_UNUSED(m), uint8_t *v, int *spin_count)
 {
-    if ((v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
+    if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
         return 0;
     }
     _Py_yield();
     ++*spin_count;
     return 1;
 }
+#else
+/* Tell the processor that this is a wait: some tens of cycles, in which the
+ * core's other thread has it to itself. No system call. */
+static inline void
+pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
+ * The pauses grow: 2, 4 … of the processor's, then 1, 2, 4 … yields. */
+static int
+mutex_spin(PyMutex *m, uint8_t *v, int *spin_count)
+{
+    int n = *spin_count;
+    if ((*v & _Py_HAS_PARKED) != 0 || n >= MAX_SPIN_COUNT) {
+        return 0;
+    }
+    if (n < GF_SPIN_PAUSES) {
+        for (int i = 2 << n; i > 0; i--) {
+            pause_processor();
+        }
+    }
+    else {
+        for (int i = 1 << (n - GF_SPIN_PAUSES); i > 0; i--) {
+            _Py_yield();
+        }
+    }
+    ++*spin_count;
+    *v = _Py_atomic_load_uint8_relaxed(&m->_bits);                  /* [M3] */
+    return 1;
+}
+#endif
 
 PyLockStatus
 _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
@@ -74,7 +118,7 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
             }
             continue;
         }
-        if (mutex_spin(v, &spin_count)) {
+        if (mutex_spin(m, &v, &spin_count)) {
             continue;
         }
         if (timeout == 0) {
@@ -102,8 +146,24 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
                 timeout = 0;        /* a negative one would be for ever */
             }
         }
-        v = _Py_atomic_load_uint8_relaxed(&m->_bits);               /* [M3] */
+        #ifndef GF_UPSTREAM_POLICY
+        spin_count = 0;
+        #endif
+        v = _Py_atomic_load_uint8_relaxed(&m->_bits);                       /* [M3] */
     }
+}
+
+/* Under the bucket's lock, with a waiter whose turn it is: 1, hand it the lock;
+ * 0, let it compete. CPython's answer is the first line. */
+static int
+mutex_is_due(struct mutex_entry *entry, PyTime_t now)
+{
+    int over = now > entry->time_to_be_fair;
+    if (over && entry->passed_over < GF_PASSED_OVER) {
+        entry->passed_over++;
+        return 0;
+    }
+    return over;
 }
 
 /* Under the bucket's lock: choose between handing over and letting go. */
@@ -116,7 +176,7 @@ mutex_unpark(void *arg, void *park_arg, int has_more_waiters)
     if (entry) {
         PyTime_t now;
         (void)PyTime_MonotonicRaw(&now);
-        entry->handed_off = now > entry->time_to_be_fair;
+        entry->handed_off = mutex_is_due(entry, now);
         v |= entry->handed_off ? _Py_LOCKED : 0;
         v |= has_more_waiters ? _Py_HAS_PARKED : 0;
     }

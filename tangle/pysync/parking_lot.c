@@ -13,6 +13,7 @@
 #include "host/pyatomic.h"
 #include "host/pyerrors.h"
 #include "host/pystate.h"
+#include "pysync/policy.h"
 #include "pysync/pycore_llist.h"
 #include "pysync/pycore_lock.h"
 #include "pysync/pycore_semaphore.h"
@@ -34,12 +35,18 @@ struct wait_entry {
     uintptr_t addr;             /* what it waits for, as a number */
     _PySemaphore sema;          /* what it sleeps on */
     struct llist_node node;     /* in its bucket, or in UnparkAll's list */
-    bool is_unparking;          /* taken out; a wake-up will come */
+    #ifdef GF_UPSTREAM_POLICY
+    bool is_unparking;              /* taken out; a wake-up will come */
+    #else
+    uintptr_t is_unparking : 1;     /* taken out; a wake-up will come */
+    uintptr_t half_next : 8 * sizeof(uintptr_t) - 1;    /* see next_queue */
+    #endif
 };
 
 #ifdef _Py_USE_SEMAPHORES
 _Static_assert(sizeof(struct wait_entry) == 72, "as in CPython");
 #endif
+_Static_assert(_Alignof(struct wait_entry) >= 2, "bit 0 of its address is 0");
 
 #define NUM_BUCKETS 257
 
@@ -214,7 +221,8 @@ _PySemaphore_Wait(_PySemaphore *sema, PyTime_t timeout, int detach)
     return res;
 }
 
-/* The three of them: with the bucket's lock held. */
+/* All of them: with the bucket's lock held. */
+#ifdef GF_UPSTREAM_POLICY
 static void
 enqueue(Bucket *bucket, struct wait_entry *wait)
 {
@@ -252,6 +260,134 @@ dequeue_all(Bucket *bucket, const void *address, struct llist_node *dst)
         }
     }
 }
+
+static void
+leave_queue(Bucket *bucket, struct wait_entry *wait)
+{
+    llist_remove(&wait->node);
+    --bucket->num_waiters;
+}
+#else
+/* The waiters of one address stand side by side in the bucket's ring, in order
+ * of arrival: its queue. The first of a queue knows the first of the next one;
+ * what the others have there means nothing. */
+static struct wait_entry *
+next_queue(struct wait_entry *first)
+{
+    return (struct wait_entry *)((uintptr_t)first->half_next << 1);
+}
+
+static void
+set_next_queue(struct wait_entry *first, struct wait_entry *next)
+{
+    first->half_next = (uintptr_t)next >> 1;
+}
+
+/* The first who waits for addr, or NULL. *before: the first of the queue before
+ * it, or of the last of all; NULL where there is none. */
+static struct wait_entry *
+find_queue(Bucket *bucket, uintptr_t addr, struct wait_entry **before)
+{
+    struct wait_entry *first = NULL;
+    *before = NULL;
+    if (!llist_empty(&bucket->root)) {
+        first = llist_data(bucket->root.next, struct wait_entry, node);
+    }
+    while (first != NULL && first->addr != addr) {
+        *before = first;
+        first = next_queue(first);
+    }
+    return first;
+}
+
+/* Where the queue ends: the node behind its last. */
+static struct llist_node *
+end_of_queue(Bucket *bucket, struct wait_entry *first)
+{
+    struct wait_entry *next = next_queue(first);
+    return next != NULL ? &next->node : &bucket->root;
+}
+
+static void
+enqueue(Bucket *bucket, struct wait_entry *wait)
+{
+    struct wait_entry *before, *first = find_queue(bucket, wait->addr, &before);
+    if (first != NULL) {
+        llist_insert_tail(end_of_queue(bucket, first), &wait->node);
+    }
+    else {
+        llist_insert_tail(&bucket->root, &wait->node);  /* a new, last queue */
+        if (before != NULL) {
+            set_next_queue(before, wait);
+        }
+    }
+    ++bucket->num_waiters;
+}
+
+static void
+take_first(Bucket *bucket, struct wait_entry *before, struct wait_entry *first)
+{
+    struct wait_entry *next = next_queue(first);
+    if (first->node.next != end_of_queue(bucket, first)) {
+        struct wait_entry *heir = llist_data(first->node.next,
+                                             struct wait_entry, node);
+        set_next_queue(heir, next);
+        next = heir;
+    }
+    if (before != NULL) {
+        set_next_queue(before, next);
+    }
+    llist_remove(&first->node);
+    --bucket->num_waiters;
+}
+
+static struct wait_entry *
+dequeue(Bucket *bucket, const void *address)
+{
+    struct wait_entry *before;
+    struct wait_entry *wait = find_queue(bucket, (uintptr_t)address, &before);
+    if (wait != NULL) {
+        take_first(bucket, before, wait);
+        wait->is_unparking = true;          /* a promise */
+    }
+    return wait;
+}
+
+static void
+dequeue_all(Bucket *bucket, const void *address, struct llist_node *dst)
+{
+    struct wait_entry *before;
+    struct wait_entry *first = find_queue(bucket, (uintptr_t)address, &before);
+    if (first == NULL) {
+        return;
+    }
+    struct wait_entry *next = next_queue(first);
+    struct llist_node *node = &first->node, *end = end_of_queue(bucket, first);
+    while (node != end) {
+        struct wait_entry *wait = llist_data(node, struct wait_entry, node);
+        node = node->next;
+        llist_remove(&wait->node);
+        llist_insert_tail(dst, &wait->node);    /* its links serve once more */
+        --bucket->num_waiters;
+        wait->is_unparking = true;
+    }
+    if (before != NULL) {
+        set_next_queue(before, next);
+    }
+}
+
+static void
+leave_queue(Bucket *bucket, struct wait_entry *wait)
+{
+    struct wait_entry *before, *first = find_queue(bucket, wait->addr, &before);
+    if (wait == first) {
+        take_first(bucket, before, first);
+        return;
+    }
+    llist_remove(&wait->node);
+    --bucket->num_waiters;
+}
+#endif
 
 /* Whether *addr == *expected, read in one piece. */
 static int
@@ -291,8 +427,7 @@ _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
         _PyRawMutex_Lock(&bucket->mutex);
         bool promised = wait.is_unparking;
         if (!promised) {
-            llist_remove(&wait.node);
-            --bucket->num_waiters;
+            leave_queue(bucket, &wait);
         }
         _PyRawMutex_Unlock(&bucket->mutex);
         while (promised && res != Py_PARK_OK) {
