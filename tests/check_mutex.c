@@ -210,7 +210,7 @@ yields_until_taken(int free_at)
 }
 #endif
 
-START_TEST(test_claim_8_23_a_spin_that_looks)   /* pause_processor */
+START_TEST(test_claim_8_8_a_spin_that_looks)   /* pause_processor */
 {
 #ifdef Py_GIL_DISABLED
     for (int free_at = 1, look = 1; free_at <= MOST_YIELDS; free_at++) {
@@ -224,7 +224,7 @@ START_TEST(test_claim_8_23_a_spin_that_looks)   /* pause_processor */
 #endif
 }
 END_TEST
-START_TEST(test_claim_8_24_woken_it_spins_anew)
+START_TEST(test_claim_8_9_woken_it_spins_anew)
 {
     struct fellow f;
     PyMutex_Lock(&m);
@@ -253,7 +253,7 @@ park_with_entry(struct fellow *me)
     me->answer = _PyParkingLot_Park(&m._bits, &three, 1, -1, me->arg, 1);
 }
 
-START_TEST(test_claim_8_8_the_waiters_time_decides)     /* mutex_unpark */
+START_TEST(test_claim_8_10_the_waiters_time_decides)     /* mutex_unpark */
 {
     const int often = GF_PASSED_OVER;
     struct entry entry[4] = {{0, 7, often}, {PyTime_MAX, 7, often},
@@ -277,7 +277,7 @@ START_TEST(test_claim_8_8_the_waiters_time_decides)     /* mutex_unpark */
     }
 }
 END_TEST
-START_TEST(test_claim_8_9_after_a_millisecond_it_is_handed_over)
+START_TEST(test_claim_8_11_after_a_millisecond_it_is_handed_over)
 {
     struct fellow f;
     PyMutex_Lock(&m);
@@ -294,7 +294,7 @@ START_TEST(test_claim_8_9_after_a_millisecond_it_is_handed_over)
     ck_assert_uint_eq(m._bits, 0);
 }
 END_TEST
-START_TEST(test_claim_8_10_before_a_millisecond_it_is_let_go)
+START_TEST(test_claim_8_12_before_a_millisecond_it_is_let_go)
 {
     int early = 0;
     for (int tries = 0; !early && tries < 20000; tries++) {
@@ -325,7 +325,7 @@ stand_in_line(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_11_nobody_gets_past_a_line)
+START_TEST(test_claim_8_13_nobody_gets_past_a_line)
 {
     struct fellow f[8];
     PyMutex_Lock(&m);
@@ -350,7 +350,7 @@ START_TEST(test_claim_8_11_nobody_gets_past_a_line)
     }
 }
 END_TEST
-START_TEST(test_claim_8_12_unlocked_in_the_owners_name)
+START_TEST(test_claim_8_14_unlocked_in_the_owners_name)
 {
     struct fellow f;
     PyMutex_Lock(&m);
@@ -382,7 +382,7 @@ barge(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_8_13_nobody_starves)
+START_TEST(test_claim_8_15_nobody_starves)
 {
     struct fellow f[3];
     for (int i = 0; i < 3; i++) {
@@ -416,7 +416,7 @@ turn_of(struct entry *entry)            /* parks it, unlocks: handed over? */
     return entry->handed_off;
 }
 
-START_TEST(test_claim_8_25_passed_over_so_often_and_no_more)    /* mutex_is_due */
+START_TEST(test_claim_8_16_passed_over_so_often_and_no_more)    /* mutex_is_due */
 {
     struct entry entry = {PyTime_MAX, 7, 0};
     for (int i = 0; i < 5; i++) {
@@ -430,7 +430,7 @@ START_TEST(test_claim_8_25_passed_over_so_often_and_no_more)    /* mutex_is_due 
     ck_assert_int_eq(turn_of(&entry), 1);
 }
 END_TEST
-START_TEST(test_claim_8_26_a_crowd_drains)
+START_TEST(test_claim_8_17_a_crowd_drains)
 {
     struct fellow f[16];
     int again = 0;
@@ -472,7 +472,7 @@ attach_then_unlock(struct fellow *me)
     host_thread_leave();
 }
 
-START_TEST(test_claim_8_14_a_waiter_lets_go)
+START_TEST(test_claim_8_18_a_waiter_lets_go)
 {
     struct fellow f = {.body = attach_then_unlock};
     PyThreadState *mine = host_thread_enter();
@@ -507,7 +507,7 @@ hold_for_100_signals(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_15_signals_pass)
+START_TEST(test_claim_8_19_signals_pass)
 {
     struct fellow f = {.body = hold_for_100_signals};
     on_signal(SIGUSR1, see_signal);
@@ -539,7 +539,7 @@ add_call_on_signal(int Py_UNUSED(signum))
     Py_AddPendingCall(fail_at_third, NULL);
 }
 
-START_TEST(test_claim_8_16_a_failing_call_ends_the_wait)
+START_TEST(test_claim_8_20_a_failing_call_ends_the_wait)
 {
     struct fellow f = {.body = hold_and_pester};
     _PyLockFlags flags = _PY_LOCK_DETACH | _PY_LOCK_HANDLE_SIGNALS;
@@ -560,7 +560,7 @@ START_TEST(test_claim_8_16_a_failing_call_ends_the_wait)
     host_thread_leave();
 }
 END_TEST
-START_TEST(test_claim_8_17_interruptions_do_not_start_the_time_anew)
+START_TEST(test_claim_8_21_interruptions_do_not_start_the_time_anew)
 {
     struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
     on_signal(SIGALRM, see_signal);
@@ -580,7 +580,7 @@ take_long(int Py_UNUSED(signum))
     let_pass(40 * MS);
 }
 
-START_TEST(test_claim_8_17_nothing_left_is_not_for_ever)
+START_TEST(test_claim_8_21_nothing_left_is_not_for_ever)
 {
     struct itimerval once = {{0, 0}, {0, 5000}};
     on_signal(SIGALRM, take_long);
@@ -596,7 +596,7 @@ doom_by_unlock(void)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_19_unlocking_a_free_one_is_fatal)
+START_TEST(test_claim_8_23_unlocking_a_free_one_is_fatal)
 {
     const char *text = "Fatal Python error: PyMutex_Unlock: "
                        "unlocking mutex that is not locked\n";
@@ -620,7 +620,7 @@ count(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_8_20_nothing_is_lost)
+START_TEST(test_claim_8_24_nothing_is_lost)
 {
     struct fellow f[5];
     int slow = _i, times = slow ? 100 : 10000;
@@ -664,7 +664,7 @@ crowd_in(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_8_21_never_two_inside)
+START_TEST(test_claim_8_25_never_two_inside)
 {
     static const int crowd[] = {2, 4, 16, 64};
     int n = crowd[_i];
@@ -702,7 +702,7 @@ lock_in_the_child(void *Py_UNUSED(arg))
     return m._bits != 0;
 }
 
-START_TEST(test_claim_8_22_after_a_fork)
+START_TEST(test_claim_8_26_after_a_fork)
 {
     struct fellow holder = {.body = lock_m}, waiter;
     start(&holder);
@@ -728,7 +728,7 @@ unlock_the_others(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_18_twins)
+START_TEST(test_claim_8_22_twins)
 {
     struct fellow f = {.body = unlock_the_others};
     PyMutex_Lock(&m);
@@ -755,25 +755,25 @@ main(void)
     tcase_add_test(tc, test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears);
     tcase_add_test(tc, test_claim_8_6_in_time);
     tcase_add_test(tc, test_claim_8_7_the_spin_policy);
-    tcase_add_test(tc, test_claim_8_23_a_spin_that_looks);
-    tcase_add_test(tc, test_claim_8_24_woken_it_spins_anew);
-    tcase_add_test(tc, test_claim_8_8_the_waiters_time_decides);
-    tcase_add_test(tc, test_claim_8_9_after_a_millisecond_it_is_handed_over);
-    tcase_add_test(tc, test_claim_8_10_before_a_millisecond_it_is_let_go);
-    tcase_add_test(tc, test_claim_8_11_nobody_gets_past_a_line);
-    tcase_add_test(tc, test_claim_8_12_unlocked_in_the_owners_name);
-    tcase_add_test(tc, test_claim_8_13_nobody_starves);
-    tcase_add_test(tc, test_claim_8_25_passed_over_so_often_and_no_more);
-    tcase_add_test(tc, test_claim_8_26_a_crowd_drains);
-    tcase_add_test(tc, test_claim_8_14_a_waiter_lets_go);
-    tcase_add_test(tc, test_claim_8_15_signals_pass);
-    tcase_add_loop_test(tc, test_claim_8_16_a_failing_call_ends_the_wait, 0, 2);
-    tcase_add_test(tc, test_claim_8_17_interruptions_do_not_start_the_time_anew);
-    tcase_add_test(tc, test_claim_8_17_nothing_left_is_not_for_ever);
-    tcase_add_test(tc, test_claim_8_18_twins);
-    tcase_add_test(tc, test_claim_8_19_unlocking_a_free_one_is_fatal);
-    tcase_add_loop_test(tc, test_claim_8_20_nothing_is_lost, 0, 2);
-    tcase_add_loop_test(tc, test_claim_8_21_never_two_inside, 0, 4);
-    tcase_add_test(tc, test_claim_8_22_after_a_fork);
+    tcase_add_test(tc, test_claim_8_8_a_spin_that_looks);
+    tcase_add_test(tc, test_claim_8_9_woken_it_spins_anew);
+    tcase_add_test(tc, test_claim_8_10_the_waiters_time_decides);
+    tcase_add_test(tc, test_claim_8_11_after_a_millisecond_it_is_handed_over);
+    tcase_add_test(tc, test_claim_8_12_before_a_millisecond_it_is_let_go);
+    tcase_add_test(tc, test_claim_8_13_nobody_gets_past_a_line);
+    tcase_add_test(tc, test_claim_8_14_unlocked_in_the_owners_name);
+    tcase_add_test(tc, test_claim_8_15_nobody_starves);
+    tcase_add_test(tc, test_claim_8_16_passed_over_so_often_and_no_more);
+    tcase_add_test(tc, test_claim_8_17_a_crowd_drains);
+    tcase_add_test(tc, test_claim_8_18_a_waiter_lets_go);
+    tcase_add_test(tc, test_claim_8_19_signals_pass);
+    tcase_add_loop_test(tc, test_claim_8_20_a_failing_call_ends_the_wait, 0, 2);
+    tcase_add_test(tc, test_claim_8_21_interruptions_do_not_start_the_time_anew);
+    tcase_add_test(tc, test_claim_8_21_nothing_left_is_not_for_ever);
+    tcase_add_test(tc, test_claim_8_22_twins);
+    tcase_add_test(tc, test_claim_8_23_unlocking_a_free_one_is_fatal);
+    tcase_add_loop_test(tc, test_claim_8_24_nothing_is_lost, 0, 2);
+    tcase_add_loop_test(tc, test_claim_8_25_never_two_inside, 0, 4);
+    tcase_add_test(tc, test_claim_8_26_after_a_fork);
     return support_run(suite);
 }

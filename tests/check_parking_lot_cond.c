@@ -183,7 +183,7 @@ play(Bucket *bucket, unsigned dice)     /* next_queue, set_next_queue */
     ck_assert_uint_eq(bucket->num_waiters, n_came);
 }
 
-START_TEST(test_claim_7_18_queues_do_not_disturb_each_other)
+START_TEST(test_claim_7_3_queues_do_not_disturb_each_other)
 {
     Bucket bucket = {.root = LLIST_INIT(bucket.root)};
     unsigned dice = 20190611;
@@ -197,7 +197,7 @@ START_TEST(test_claim_7_18_queues_do_not_disturb_each_other)
     ck_assert(llist_empty(&bucket.root));
 }
 END_TEST
-START_TEST(test_claim_7_19_strangers_are_skipped)
+START_TEST(test_claim_7_4_strangers_are_skipped)
 {
 #ifndef GF_UPSTREAM_POLICY
     Bucket bucket = {.root = LLIST_INIT(bucket.root)};
@@ -218,7 +218,7 @@ START_TEST(test_claim_7_19_strangers_are_skipped)
 #endif
 }
 END_TEST
-START_TEST(test_claim_7_3_comparing_goes_before_sleeping)
+START_TEST(test_claim_7_5_comparing_goes_before_sleeping)
 {
     static const uint64_t zero;             /* what atomic_memcmp expects */
     for (size_t size = 1; size <= 8; size *= 2) {
@@ -242,13 +242,13 @@ doom_by_size(void)
     _PyParkingLot_Park(&zero, &zero, 3, 0, NULL, 0);
 }
 
-START_TEST(test_claim_7_4_a_size_that_nobody_has_is_fatal)
+START_TEST(test_claim_7_6_a_size_that_nobody_has_is_fatal)
 {
     dies_saying(doom_by_size, "Fatal Python error: atomic_memcmp: "
                               "unreachable code was reached\n");
 }
 END_TEST
-START_TEST(test_claim_7_5_nobody_there)
+START_TEST(test_claim_7_7_nobody_there)
 {
     told.park_arg = &told;
     told.has_more = 1;
@@ -260,7 +260,7 @@ START_TEST(test_claim_7_5_nobody_there)
     _PyParkingLot_UnparkAll(&place[0]);
 }
 END_TEST
-START_TEST(test_claim_7_6_first_come_first_served)
+START_TEST(test_claim_7_8_first_come_first_served)
 {
     struct fellow f[6];
     struct stay stay[6];
@@ -279,7 +279,7 @@ START_TEST(test_claim_7_6_first_come_first_served)
     ck_assert_ptr_eq(told.park_arg, NULL);
 }
 END_TEST
-START_TEST(test_claim_7_7_more_is_said_of_the_bucket)
+START_TEST(test_claim_7_9_more_is_said_of_the_bucket)
 {
     struct fellow f[3];
     struct stay stay[3];
@@ -320,7 +320,7 @@ park_for_a_letter(struct fellow *me)
     me->answer = letter;
 }
 
-START_TEST(test_claim_7_8_the_function_comes_before_the_waking)
+START_TEST(test_claim_7_10_the_function_comes_before_the_waking)
 {
     struct fellow f = {.body = park_for_a_letter, .attach = 1};
     long text = 1618;
@@ -331,7 +331,7 @@ START_TEST(test_claim_7_8_the_function_comes_before_the_waking)
     ck_assert_int_eq(f.answer, 1618);
 }
 END_TEST
-START_TEST(test_claim_7_9_all_means_all_of_this_address)
+START_TEST(test_claim_7_11_all_means_all_of_this_address)
 {
     struct fellow f[7];
     struct stay stay[7];
@@ -373,7 +373,7 @@ take_turns(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_7_10_no_wakeup_is_lost)
+START_TEST(test_claim_7_12_no_wakeup_is_lost)
 {
     struct fellow f[2];
     for (int i = 0; i < 2; i++) {
@@ -400,7 +400,7 @@ change_when_someone_waits(void *arg, void *Py_UNUSED(park_arg), int Py_UNUSED(mo
     _Py_atomic_store_uint8(&place[0], 1);
 }
 
-START_TEST(test_claim_7_10_a_change_on_the_way_is_seen)
+START_TEST(test_claim_7_12_a_change_on_the_way_is_seen)
 {
     struct fellow f = {.body = park_behind_the_lock};
     own_ParkingLot_Unpark(&place[257], change_when_someone_waits, &f);
@@ -421,7 +421,7 @@ choose_slowly(void *arg, void *park_arg, int has_more_waiters)
     }
 }
 
-START_TEST(test_claim_7_11_who_is_chosen_has_been_woken)
+START_TEST(test_claim_7_13_who_is_chosen_has_been_woken)
 {
     struct fellow f;
     int chosen = 0;
@@ -441,7 +441,7 @@ START_TEST(test_claim_7_11_who_is_chosen_has_been_woken)
     ck_assert_ptr_eq(told.park_arg, NULL);
 }
 END_TEST
-START_TEST(test_claim_7_12_a_timeout_leaves_the_queue)
+START_TEST(test_claim_7_14_a_timeout_leaves_the_queue)
 {
     static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
     static const uint8_t zero;
@@ -473,7 +473,7 @@ unpark_attached(struct fellow *me)              /* the GIL is free, then */
     }
 }
 
-START_TEST(test_claim_7_14_it_lets_go_and_comes_back)
+START_TEST(test_claim_7_16_it_lets_go_and_comes_back)
 {
     static const uint8_t zero;
     struct fellow f = {.body = unpark_attached, .arg = &place[0], .attach = 1};
@@ -515,7 +515,7 @@ waiters_at(const void *addr)
     return n;
 }
 
-START_TEST(test_claim_7_15_who_cannot_come_back_is_not_chosen)
+START_TEST(test_claim_7_17_who_cannot_come_back_is_not_chosen)
 {
     struct fellow f;
     for (int held = 0; !held; finish(&f)) {
@@ -562,7 +562,7 @@ look_round(void *Py_UNUSED(arg))
            || _PyParkingLot_Park(&place[0], &zero, 1, MS, NULL, 1) == Py_PARK_OK;
 }
 
-START_TEST(test_claim_7_16_a_child_finds_an_empty_lot)
+START_TEST(test_claim_7_18_a_child_finds_an_empty_lot)
 {
     struct fellow waiter, holder = {.body = unpark_slowly};
     struct stay stay;
@@ -596,7 +596,7 @@ run_in_the_relay(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_7_17_everyone_gets_every_turn)
+START_TEST(test_claim_7_19_everyone_gets_every_turn)
 {
     static const uint32_t crowd[] = {2, 5, 16, 64};
     struct fellow f[64];
@@ -624,22 +624,22 @@ main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_claim_7_1_a_list_keeps_order);
     tcase_add_test(tc, test_claim_7_2_neighbours_do_not_share_buckets);
-    tcase_add_test(tc, test_claim_7_3_comparing_goes_before_sleeping);
-    tcase_add_test(tc, test_claim_7_4_a_size_that_nobody_has_is_fatal);
-    tcase_add_test(tc, test_claim_7_5_nobody_there);
-    tcase_add_test(tc, test_claim_7_6_first_come_first_served);
-    tcase_add_test(tc, test_claim_7_7_more_is_said_of_the_bucket);
-    tcase_add_test(tc, test_claim_7_8_the_function_comes_before_the_waking);
-    tcase_add_test(tc, test_claim_7_9_all_means_all_of_this_address);
-    tcase_add_test(tc, test_claim_7_10_no_wakeup_is_lost);
-    tcase_add_test(tc, test_claim_7_10_a_change_on_the_way_is_seen);
-    tcase_add_test(tc, test_claim_7_18_queues_do_not_disturb_each_other);
-    tcase_add_test(tc, test_claim_7_19_strangers_are_skipped);
-    tcase_add_test(tc, test_claim_7_11_who_is_chosen_has_been_woken);
-    tcase_add_test(tc, test_claim_7_12_a_timeout_leaves_the_queue);
-    tcase_add_test(tc, test_claim_7_14_it_lets_go_and_comes_back);
-    tcase_add_test(tc, test_claim_7_15_who_cannot_come_back_is_not_chosen);
-    tcase_add_test(tc, test_claim_7_16_a_child_finds_an_empty_lot);
-    tcase_add_loop_test(tc, test_claim_7_17_everyone_gets_every_turn, 0, 4);
+    tcase_add_test(tc, test_claim_7_5_comparing_goes_before_sleeping);
+    tcase_add_test(tc, test_claim_7_6_a_size_that_nobody_has_is_fatal);
+    tcase_add_test(tc, test_claim_7_7_nobody_there);
+    tcase_add_test(tc, test_claim_7_8_first_come_first_served);
+    tcase_add_test(tc, test_claim_7_9_more_is_said_of_the_bucket);
+    tcase_add_test(tc, test_claim_7_10_the_function_comes_before_the_waking);
+    tcase_add_test(tc, test_claim_7_11_all_means_all_of_this_address);
+    tcase_add_test(tc, test_claim_7_12_no_wakeup_is_lost);
+    tcase_add_test(tc, test_claim_7_12_a_change_on_the_way_is_seen);
+    tcase_add_test(tc, test_claim_7_3_queues_do_not_disturb_each_other);
+    tcase_add_test(tc, test_claim_7_4_strangers_are_skipped);
+    tcase_add_test(tc, test_claim_7_13_who_is_chosen_has_been_woken);
+    tcase_add_test(tc, test_claim_7_14_a_timeout_leaves_the_queue);
+    tcase_add_test(tc, test_claim_7_16_it_lets_go_and_comes_back);
+    tcase_add_test(tc, test_claim_7_17_who_cannot_come_back_is_not_chosen);
+    tcase_add_test(tc, test_claim_7_18_a_child_finds_an_empty_lot);
+    tcase_add_loop_test(tc, test_claim_7_19_everyone_gets_every_turn, 0, 4);
     return support_run(suite);
 }

@@ -4,9 +4,11 @@
 The exhibits stand in tangle/simulation/museum.bugs (made from book/12-simulation.md). For each one a copy of the file is
 changed under build/museum/, the simulation is built with it, its scenario must fail as the exhibit says, and the schedule
 that is reported must fail in the same way when it is replayed. Unchanged, the port must pass all scenarios.
+An exhibit is of both policies, or of the one that it names; its lines are looked for in what that policy compiles.
 
   museum.py             run every exhibit (or those that are named), compare with the table in the chapter
   museum.py --write     and write that table
+  museum.py --policy upstream   the same for CPython's policy (the table is of ours)
 """
 import argparse
 import concurrent.futures
@@ -22,7 +24,7 @@ BUGS = ROOT / "tangle/simulation/museum.bugs"
 CHAPTER = ROOT / "book/12-simulation.md"
 BUILD = ROOT / "build/museum"
 BEGIN, END = "<!-- written by: make museum TABLE=write -->", "<!-- end of what make museum wrote -->"
-KEYS = {"bug", "what", "file", "in", "scenario", "build", "says", "define"}
+KEYS = {"bug", "what", "file", "in", "scenario", "build", "says", "define", "policy"}
 FT = "-DPy_GIL_DISABLED=1"
 
 
@@ -33,7 +35,7 @@ class Broken(Exception):
 class Bug:
     def __init__(self, line):
         self.line, self.hunk = line, []
-        self.bug = self.what = self.file = self.scenario = self.says = self.define = ""
+        self.bug = self.what = self.file = self.scenario = self.says = self.define = self.policy = ""
         self.build = "gil"
 
     def __str__(self):
@@ -102,12 +104,28 @@ def fit(hunks, code):
     return ways
 
 
-def apply(bug, text):
+def compiled(lines, policy):
+    """The lines, those emptied that the policy does not compile."""
+    out, nest = [], []          # of each open #if: whether it asks for the policy, and whether what follows is compiled
+    for line in lines:
+        word = line.split()
+        if line.startswith("#if"):
+            asks = word[1:] == ["GF_UPSTREAM_POLICY"]
+            nest.append([asks, not asks or (word[0] == "#ifdef") == (policy == "upstream")])
+        elif line.startswith("#else") and nest[-1][0]:
+            nest[-1][1] = not nest[-1][1]
+        out.append(line if all(kept for _, kept in nest) else "")
+        if line.startswith("#endif"):
+            nest.pop()
+    return out
+
+
+def apply(bug, text, policy):
     lines, hunks = text.split("\n"), hunks_of(bug)
-    ranges = list(definitions(lines, bug.function))
+    ranges = list(definitions(compiled(lines, policy), bug.function))
     if not ranges:
         raise Broken(f"{bug}: {bug.file} has no function {bug.function}: mend the exhibit")
-    code = [[(i, t) for i, t in code_lines(text) if first <= i <= last] for first, last in ranges]
+    code = [[(i, t) for i, t in code_lines("\n".join(compiled(lines, policy))) if first <= i <= last] for first, last in ranges]
     ways = [(part, way) for part in code for way in fit(hunks, part)]
     if len(ways) != 1:
         raise Broken(f"{bug}: the lines to change are found {len(ways)} times in {bug.function} of {bug.file}: mend the exhibit")
@@ -138,8 +156,8 @@ def run(command, **more):
 class Builder:
     """Compiles the simulation; the objects of the unchanged port are shared by all exhibits of one kind."""
 
-    def __init__(self, cc, flags):
-        self.cc, self.flags = cc, flags
+    def __init__(self, cc, flags, place):
+        self.cc, self.flags, self.place = cc, flags, place
         self.sources = [str(p.relative_to(ROOT)) for folder in ("tangle/pysync", "tangle/host", "tangle/simulation")
                         for p in sorted((ROOT / folder).glob("*.c"))] + ["tests/scenarios.c", "tests/simulate.c"]
 
@@ -153,7 +171,7 @@ class Builder:
             raise Broken(f"{source} does not compile:\n{done.stdout}")
 
     def base(self, kind):
-        folder = BUILD / ("port" + "".join(re.sub(r"[^A-Za-z0-9]+", "-", k) for k in kind))
+        folder = self.place / ("port" + "".join(re.sub(r"[^A-Za-z0-9]+", "-", k) for k in kind))
         if folder.is_dir():
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
@@ -174,16 +192,16 @@ def kind_of(bug):
     return tuple(([FT] if bug.build == "ft" else []) + ([f"-D{bug.define}"] if bug.define else []))
 
 
-def show(builder, bug, bases):
+def show(builder, bug, bases, policy):
     """Build the bug, find it, replay it. Returns what the table says of it."""
-    folder = BUILD / bug.bug
+    folder = builder.place / bug.bug
     if folder.is_dir():
         shutil.rmtree(folder)
     path = pathlib.Path("tangle") / bug.file
     (folder / path).parent.mkdir(parents=True)
     if not (ROOT / path).is_file():
         raise Broken(f"{bug}: there is no {path}: mend the exhibit")
-    (folder / path).write_text(apply(bug, (ROOT / path).read_text(encoding="utf-8")), encoding="utf-8")
+    (folder / path).write_text(apply(bug, (ROOT / path).read_text(encoding="utf-8"), policy), encoding="utf-8")
     changed = [str(path)] if path.suffix == ".c" else [s for s in builder.sources if not s.startswith("tangle/simulation")]
     for source in changed:
         builder.compile(source, folder / (source.replace("/", "-") + ".o"), kind_of(bug), folder)
@@ -218,12 +236,15 @@ def main():
     arg.add_argument("--write", action="store_true", help="write the table into the chapter")
     arg.add_argument("--cc", default=os.environ.get("CC", "cc"))
     arg.add_argument("--flags", default="-std=c11 -D_GNU_SOURCE -O1 -g")
+    arg.add_argument("--policy", choices=("ours", "upstream"), default="ours")
     opt = arg.parse_args()
-    bugs = [b for b in exhibits() if not opt.names or b.bug in opt.names]
+    every = [b for b in exhibits() if b.policy in ("", opt.policy)]
+    bugs = [b for b in every if not opt.names or b.bug in opt.names]
     unknown = set(opt.names) - {b.bug for b in bugs}
     if unknown or not bugs:
         sys.exit(f"museum: no exhibit {', '.join(sorted(unknown))}")
-    builder = Builder(opt.cc.split(), opt.flags.split())
+    builder = Builder(opt.cc.split(), opt.flags.split() + ["-DGF_UPSTREAM_POLICY"] * (opt.policy == "upstream"),
+                      BUILD if opt.policy == "ours" else BUILD / "upstream")
     bases, rows, broken = {}, [], []
     for kind in sorted({kind_of(b) for b in bugs}):
         bases[kind] = builder.base(kind)
@@ -233,7 +254,7 @@ def main():
         if done.returncode:
             broken.append(f"the port, unchanged, does not pass:\n{done.stdout}")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [(bug, pool.submit(show, builder, bug, bases)) for bug in bugs]
+        jobs = [(bug, pool.submit(show, builder, bug, bases, opt.policy)) for bug in bugs]
         for bug, job in jobs:
             try:
                 row = job.result()
@@ -248,9 +269,9 @@ def main():
             print(f"{bug.bug:22} {bug.scenario:16} after {row['tried']:7,}, {row['preemptions']} preemptions, {row['steps']:3} steps: {row['why']}", flush=True)
     for error in broken:
         print(f"museum: {error}", file=sys.stderr)
-    if not opt.names and not broken:
+    if not opt.names and not broken and opt.policy == "ours":
         hang(table(rows), [b.bug for b in bugs], opt.write, broken)
-    print(f"museum: {len(rows)} of {len(bugs)} bugs found")
+    print(f"museum, POLICY={opt.policy}: {len(rows)} of {len(bugs)} bugs found")
     return 1 if broken else 0
 
 

@@ -256,6 +256,49 @@ set_the_wall_clock(void)
       .setup = park_setup, .finish = nobody_is_in_the_queue, \
       .bounds = { 2, 1, 0 }, .reach = { "OK", "AGAIN", "TIMEOUT", "INTR" } }
 
+/* Two wait for x, the first of them not for long, and one for y, in the same bucket. */
+static void
+queue_at_x(void)
+{
+    int expected = 0;
+    PyTime_t timeout = sim_self() == 0 ? FIVE_MS : -1;
+    if (_PyParkingLot_Park(&neighbours.x, &expected, sizeof(expected), timeout,
+                           NULL, 0) == Py_PARK_TIMEOUT) {
+        sim_reach("the first leaves");
+    }
+}
+
+static void
+queue_at_y(void)
+{
+    char expected = 0;
+    (void)_PyParkingLot_Park(neighbours.y, &expected, 1, -1, NULL, 0);
+}
+
+static void
+empty_the_bucket(void)
+{
+    int more = 0;
+    _Py_atomic_store_int(&neighbours.x, 1);
+    _PyParkingLot_Unpark(&neighbours.x, note_waiter, &more);
+    _Py_atomic_store_uint8((uint8_t *)neighbours.y, 1);
+    _PyParkingLot_UnparkAll(neighbours.y);
+    _PyParkingLot_Unpark(&neighbours.x, note_waiter, &more);
+}
+
+static void
+neighbours_setup(void)
+{
+    park_setup();
+    memset(&neighbours, 0, sizeof(neighbours));
+}
+
+#define PARKING_LOT_3 \
+    { .name = "park-queues", .what = "queues of two addresses, the first leaves", \
+      .body = { queue_at_x, queue_at_x, queue_at_y, empty_the_bucket }, \
+      .setup = neighbours_setup, .bounds = { 1, 0, 0 }, \
+      .reach = { "the first leaves" } }
+
 #define PARKING_LOT_2 \
     { .name = "park-neighbour", .what = "two addresses in one bucket", \
       .body = { park_at_x_and_tell, unpark_x, park_at_y }, \
@@ -424,6 +467,46 @@ fork_and_lock(void)
     SIM_ASSERT(_PyMutex_LockTimed(&mutex, FIVE_MS, 0) == PY_LOCK_FAILURE);
     PyMutex_Unlock(&mutex);
 }
+
+static void
+mutex_patient(void)
+{
+    mutex_setup();
+    sim_passed_over = 1;
+}
+
+static void
+mutex_barge(void)
+{
+    int seen = 0;
+    for (int i = 0; i < 3; i++) {
+        PyMutex_Lock(&mutex);
+        own();
+        if (mutex._bits == 3 && !host_thread_is_attached(&states[0])) {
+            SIM_ASSERT(seen <= sim_passed_over);
+            seen++;
+            sim_advance(sim_now() + FIVE_MS);
+            sim_reach(seen == 1 ? "passed over" : "not again");
+        }
+        disown();
+    }
+}
+
+static void
+mutex_wait_attached(void)
+{
+    attach();
+    PyMutex_Lock(&mutex);
+    own();
+    disown();
+    detach();
+}
+
+#define MUTEX_3 \
+    { .name = "mutex-passed", .what = "passed over once, then handed the lock", \
+      .body = { mutex_wait_attached, mutex_barge }, \
+      .setup = mutex_patient, .finish = mutex_finish, .bounds = { 3, 0, 0 }, \
+      .reach = { "passed over", "hand-off" } }
 
 #define MUTEX_1 \
     { .name = "mutex", .what = "three threads, a hand-off, a signal", \
@@ -908,7 +991,8 @@ section_while_waiting(void)
 #endif
 
 const SimScenario scenarios[] = {
-    RAW_MUTEX, PARKING_LOT_1, PARKING_LOT_2, MUTEX_1, MUTEX_2,
+    RAW_MUTEX, PARKING_LOT_1, PARKING_LOT_2, PARKING_LOT_3, MUTEX_1, MUTEX_2,
+    MUTEX_3,
     EVENTS_AND_ONCE, RECURSIVE, READERS_WRITERS, SEQUENCE_LOCK,
     CRITICAL_SECTIONS
     { .name = NULL }

@@ -26,14 +26,14 @@ traces: tangle  ## play the stories of the moving figures, and keep what the por
 	@if echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1; then $(MAKE) -s build/traces.done; \
 	  else echo "traces: no C compiler here: the moving figures play book/traces/ as it is"; fi
 simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
-	@$(MAKE) -s build/simulate.gil build/simulate.ft
-	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
-	@build/simulate.ft --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
+	@$(MAKE) -s build/simulate.gil$(UPSTREAM) build/simulate.ft$(UPSTREAM)
+	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
+	@build/simulate.ft$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
 replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by step
-	@$(MAKE) -s build/simulate.$(or $(CONFIG),gil)
-	@build/simulate.$(or $(CONFIG),gil) --replay $(SCENARIO) $(SCHEDULE)
+	@$(MAKE) -s build/simulate.$(or $(CONFIG),gil)$(UPSTREAM)
+	@build/simulate.$(or $(CONFIG),gil)$(UPSTREAM) --replay $(SCENARIO) $(SCHEDULE)
 museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
-	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(TABLE),--write) $(BUG)
+	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(UPSTREAM),--policy upstream) $(if $(TABLE),--write) $(BUG)
 litmus: tangle  ## the orders weaker than sequential consistency, and each made weaker still, under herd7's model of C11
 	@$(PYTHON) tests/litmus.py $(LITMUS)
 
