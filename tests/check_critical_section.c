@@ -27,6 +27,7 @@ static void (*const exported_cs2_End)(PyCriticalSection2 *) = PyCriticalSection2
 #include "host/pytime.h"
 #include "host/pyerrors.h"
 #include "host/stoptheworld.h"
+#include "pysync/policy.h"
 #include "pysync/pycore_critical_section.h"
 #include "support.h"
 
@@ -662,6 +663,13 @@ wait_for_the_middle(int number)
     Py_END_CRITICAL_SECTION();
     host_thread_leave();
 }
+
+static void
+stop_the_waiter(void)
+{
+    UNTIL(_Py_atomic_load_uint8(&row[1]._bits) == 3);
+    UNTIL(host_thread_suspend(_Py_atomic_load_ptr(&stopped)));
+}
 #endif
 static void
 begin_in_the_stopped_world(int free_too)
@@ -684,10 +692,15 @@ START_TEST(test_claim_11_14_the_stopped_world_does_without)
     PyTime_t since, now;
     Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);
     crew_put(0, wait_for_the_middle, 0);
-    UNTIL(_Py_atomic_load_uint8(&row[1]._bits) == 3);
-    UNTIL(host_thread_suspend(_Py_atomic_load_ptr(&stopped)));
+    stop_the_waiter();
     PyTime_MonotonicRaw(&since);
     UNTIL((PyTime_MonotonicRaw(&now), now - since > 1500000));
+    for (int i = 0; i < GF_PASSED_OVER; i++) {
+        PyMutex_Unlock(&row[1]);
+        PyMutex_Lock(&row[1]);                          /* before it is up */
+        host_thread_resume(_Py_atomic_load_ptr(&stopped));
+        stop_the_waiter();
+    }
     Py_END_CRITICAL_SECTION();                      /* hands it over */
 #endif
     host_set_world_stopped(1);

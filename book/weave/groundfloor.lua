@@ -463,7 +463,7 @@ end
 
 -- Claims ----------------------------------------------------------------------------------------------------
 
-local configuration = { gil = "GIL", ft = "free-threaded", asan = "ASan", tsan = "TSan" }
+local configuration = { gil = "GIL", ft = "free-threaded", asan = "ASan", tsan = "TSan", upstream = "CPython’s policy" }
 
 local function claim_of(block)
   if not block or block.t ~= "Para" or not block.content[1] or block.content[1].t ~= "Strong" then return nil end
