@@ -274,13 +274,13 @@ leave_queue(Bucket *bucket, struct wait_entry *wait)
 static struct wait_entry *
 next_queue(struct wait_entry *first)
 {
-    return (struct wait_entry *)((uintptr_t)first->half_next << 1);
+    return (struct wait_entry *)(2 * (uintptr_t)first->half_next);
 }
 
 static void
 set_next_queue(struct wait_entry *first, struct wait_entry *next)
 {
-    first->half_next = (uintptr_t)next >> 1;
+    first->half_next = (uintptr_t)next / 2;
 }
 
 /* The first who waits for addr, or NULL. *before: the first of the queue before
