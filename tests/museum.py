@@ -120,8 +120,9 @@ def compiled(lines, policy):
     return out
 
 
-def apply(bug, text, policy):
+def apply(bug, text, policy="ours"):
     lines, hunks = text.split("\n"), hunks_of(bug)
+    policy = bug.policy or policy
     ranges = list(definitions(compiled(lines, policy), bug.function))
     if not ranges:
         raise Broken(f"{bug}: {bug.file} has no function {bug.function}: mend the exhibit")
