@@ -126,6 +126,6 @@ endef
 $(foreach c,$(EVERY_CONFIG),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,$(PLAIN_TREE),$(eval $(call configuration,$(c),)))
 .SECONDARY:
-include tests/hash.mk tests/simulation.mk tests/bench.mk tests/graft.mk
+include tests/hash.mk tests/simulation.mk tests/bench.mk tests/graft.mk tests/browser.mk
 endif
 -include $(wildcard build/*.d build/*/*.d)

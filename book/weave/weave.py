@@ -346,7 +346,7 @@ class Weaver:
                     write(stamp, key)
                 files[made.name] = made
                 weight, slant = ("700" if "Bold" in style else "400"), ("italic" if "Italic" in style else "normal")
-                rules.append(f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {slant}; font-display: swap; '
+                rules.append(f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {slant}; font-display: fallback; '
                              f'src: url("FOLDER/{made.name}") format("woff2"); }}\n')
         return files, "".join(rules)
 

@@ -214,6 +214,18 @@ def run(*command, **options):
     return made.returncode, (made.stdout + made.stderr).strip()
 
 
+# What tidy of 2017 does not know of HTML: names of ARIA, groups in a list of terms, the title of a drawing.
+UNKNOWN_TO_TIDY = re.compile(r'proprietary attribute "aria-|<title> proprietary attribute "id"|missing </dl> before </div>|'
+                             r"missing </div> before <dt>|inserting implicit <dl>|missing <dd>")
+
+
+def invalid(paths):
+    """What HTML Tidy finds wrong with pages."""
+    for path in paths:
+        _, text = run("tidy", "-quiet", "-errors", "-utf8", "--show-info", "no", "--drop-empty-elements", "no", str(path))
+        yield from (f"{path.name}: {line}" for line in text.splitlines() if line and not UNKNOWN_TO_TIDY.search(line))
+
+
 def epubcheck():
     """How to run epubcheck here, or None. Debian's command is the jar itself, which needs a kernel that knows jars."""
     jar = pathlib.Path("/usr/share/java/epubcheck.jar")
@@ -252,9 +264,20 @@ def not_embedded(pdf):
 
 
 def other_bytes(index, book, build):
-    """PDF and EPUB made again from nothing must be the same bytes."""
+    """Pages, PDF and EPUB made again from nothing must be the same bytes."""
     with tempfile.TemporaryDirectory() as folder:
         again = weave.Weaver(index, book, pathlib.Path(folder))
+        for kept in ("results", "reports"):         # what runs said; and TeX's cache of the fonts
+            if (build / kept).is_dir():
+                shutil.copytree(build / kept, pathlib.Path(folder) / kept)
+        if (build / "weave/texmf-var").is_dir():
+            shutil.copytree(build / "weave/texmf-var", pathlib.Path(folder) / "weave/texmf-var")
+        made = again.web().parent
+        names = {path.relative_to(top) for top in (made, build / "book/html") for path in top.rglob("*") if path.is_file()}
+        for name in sorted(names):
+            first, second = build / "book/html" / name, made / name
+            if not (first.is_file() and second.is_file() and first.read_bytes() == second.read_bytes()):
+                yield f"html/{name} differs when it is made again from the chapters as they are now"
         for made in (again.pdf(), again.epub()):
             if made.read_bytes() != (build / "book" / made.name).read_bytes():
                 yield f"{made.name} differs when it is made again from the chapters and the last commit as they are now"
@@ -264,7 +287,7 @@ def main():
     parser = argparse.ArgumentParser(description="Check the woven book in build/book.")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--book", type=pathlib.Path, default=ROOT / "book")
-    parser.add_argument("--reproducible", action="store_true", help="weave PDF and EPUB once more and compare the bytes")
+    parser.add_argument("--reproducible", action="store_true", help="weave all of it once more and compare the bytes")
     options = parser.parse_args()
     checks, build = Checks(), options.build.resolve()
     folder = build / "book/html"
@@ -281,6 +304,10 @@ def main():
     checks.check("pages: nothing is loaded from another host", [*foreign_loads(pages), *css_loads(folder)])
     checks.check("pages: ids are unique", double_ids(pages))
     checks.check("pages: tags balance", (f"{n}: {u}" for n, page in pages.items() for u in page.unbalanced))
+    if shutil.which("tidy"):
+        checks.check("pages: HTML Tidy finds nothing wrong", invalid(paths))
+    else:
+        checks.skip("pages: HTML Tidy finds nothing wrong", "tidy is not installed")
     checks.check("pages: every chunk and claim of the index is on its page", missing_from_pages(index, pages))
     checks.check("pages: what they load on demand is there and leads somewhere", on_demand(folder, bodies, pages))
     checks.check("pages: none is over 300 KB on its first load", heavy(pages, folder))
@@ -317,7 +344,7 @@ def main():
             checks.check("PDF: nothing runs over its margin by more than 2 pt", code_overflows(log))
             checks.check("PDF: no letter is missing from the fonts", missing_letters(log))
         if options.reproducible:
-            checks.check("PDF and EPUB: the same bytes again", other_bytes(weave.load(options.book.resolve()), options.book.resolve(), build))
+            checks.check("Pages, PDF and EPUB: the same bytes again", other_bytes(weave.load(options.book.resolve()), options.book.resolve(), build))
     else:
         checks.skip("PDF", "not woven (make pdf)")
 
