@@ -37,7 +37,7 @@ const MUTATIONS = [
   ["pairs", "hidden side", [LOT, MUTEX], BOOK, instead('addEventListener("hashchange"', 'addEventListener("gone"')],
   ["in place", "can be opened", [ARENA, MUTEX], BOOK, instead('"aria-expanded"', '"data-gone"')],
   ["in place", "opens nothing", [ARENA, MUTEX], STYLE, (text) => `${text}\n.inset { display: none !important; }`],
-  ["search", "does not find", [INDEX], "search.js", instead("arking", "arqing")],
+  ["search", "does not find", [INDEX], "search.js", instead("PYTHONHASHSEED", "PYTHONHOSE")],
   ["steppers", "no stage", [ARENA, MUTEX, LOT], TRACE, instead("figure.prepend(stage)", "void stage")],
   ["steppers", "by itself", [ARENA, MUTEX, LOT], TRACE, instead("    show(0);\n  }", "    show(0);\n    setTimeout(() => show(1), 100);\n  }")],
   ["steppers", "arrow key", [ARENA, MUTEX, LOT], TRACE, instead("ArrowRight", "F9")],
