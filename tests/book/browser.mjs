@@ -30,7 +30,7 @@ const short = (text) => text.replace(/\s+/g, " ").slice(0, 160);
 async function open(book, name, options = {}) {
   const context = await book.browser.newContext({ viewport: WIDE, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(5000);
   page.faults = [];
   page.asked = [];
   page.on("console", (message) => { if (message.type() === "error") page.faults.push(`console: ${short(message.text())}`); });
@@ -251,7 +251,7 @@ async function search(book) {
 
 async function steppers(book) {
   const names = has(book, 'class="drawing trace"');
-  if (names.length < 3) return [`${names.length} pages have a moving figure, not three`];
+  if (names.length < book.figures) return [`${names.length} pages have a moving figure, not ${book.figures}`];
   return each(names, async (name) => {
     const out = [], page = await open(book, name);
     for (const figure of await page.locator("figure.trace").all()) {
@@ -342,10 +342,11 @@ export async function start(modules) {
   return { browser, axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8") };
 }
 
-export function pagesOf(folder, { browser, axe }, keep = () => true) {
-  const names = readdirSync(folder).filter((name) => name.endsWith(".html") && keep(name)).sort();
+/* The pages of a folder: all, or those that are named. */
+export function pagesOf(folder, { browser, axe }, some) {
+  const names = some ?? readdirSync(folder).filter((name) => name.endsWith(".html")).sort();
   const texts = new Map();
-  const book = { browser, axe, names, base: pathToFileURL(folder).href, url: (name) => `${pathToFileURL(join(folder, name)).href}`, note: "" };
+  const book = { browser, axe, names, figures: some ? 1 : 3, base: pathToFileURL(folder).href, url: (name) => `${pathToFileURL(join(folder, name)).href}`, note: "" };
   book.text = (name) => texts.get(name) ?? texts.set(name, readFileSync(join(folder, name), "utf8")).get(name);
   book.chapter = (stem) => `${stem}.html`;
   return book;
