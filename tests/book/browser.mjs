@@ -338,7 +338,7 @@ export async function start(modules) {
   }
   const program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
   if (!program) throw new Error("no Chromium: install chromium (make setup check)");
-  const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"] });
+  const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"] });
   return { browser, axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8") };
 }
 
