@@ -31,6 +31,7 @@ async function open(book, name, options = {}) {
   const context = await book.browser.newContext({ viewport: WIDE, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(5000);
+  page.setDefaultNavigationTimeout(30_000);
   page.faults = [];
   page.asked = [];
   page.on("console", (message) => { if (message.type() === "error") page.faults.push(`console: ${short(message.text())}`); });
@@ -299,7 +300,10 @@ async function steppers(book) {
 async function keyboard(book) {
   const out = [], page = await open(book, book.chapter("08-mutex"), STILL);
   await page.keyboard.press("Tab");
-  if (!(await page.evaluate(() => document.activeElement.matches("a.skip") && document.activeElement.getBoundingClientRect().width > 40))) out.push("the first Tab does not show the way past the bar");
+  if (!(await page.evaluate(() => document.activeElement.matches("a.skip") && document.activeElement.getBoundingClientRect().width > 40))) {
+    await close(page);
+    return ["the first Tab does not show the way past the bar"];
+  }
   await page.keyboard.press("Enter");
   if (!(await page.evaluate(() => document.activeElement.id === "main"))) out.push("the way past the bar does not lead to the text");
   for (let i = 0; i < 12; i++) {
