@@ -12,7 +12,7 @@ import report
 from packages import BUILD, ROOT, say
 
 ROUNDS = 15
-IN_PROCESS = "import time\n{setup}\nbest = []\nfor _ in range(3):\n    t = time.perf_counter()\n    {body}\n    best.append(time.perf_counter() - t)\nprint(min(best) * 1e3)\n"
+IN_PROCESS = "import time\n{setup}\nbest = []\nfor _ in range(3):\n    start = time.perf_counter()\n    {body}\n    best.append(time.perf_counter() - start)\nprint(min(best) * 1e3)\n"
 
 # name, unit, more is better, the program
 WORK = [
