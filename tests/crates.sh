@@ -3,7 +3,7 @@
 # static library. No cargo: seven calls of rustc. What build scripts would find for any rustc since 1.47 stands here as --cfg.
 set -eu
 place=$1 library=$2 source=$3
-registry=$(echo "$place"/root/usr/share/cargo/registry)
+registry=$place/root/usr/share/cargo/registry
 built=$place/built
 mkdir -p "$built"
 crate() {
