@@ -722,8 +722,7 @@ local function details_in_print(block)
   return raw(out)
 end
 
-local simple_block
-function simple_block(block)
+local function simple_block(block)
   if block.t == "CodeBlock" then
     if chunk_of(block) then return chunk_block(block) end
     if block.classes:includes("dot") then return figure(block) end
