@@ -27,6 +27,8 @@ FILE_NAME = re.compile(r"^[a-z][a-z0-9_]*(/[A-Za-z0-9_.\-]+)*/[A-Za-z0-9_\-]+\.[
 CITATION = re.compile(r"^\[CPython: ([^,\]]+), ((?:`[^`]+`(?:, )?)+)\]"
                       r"\((https://github\.com/python/cpython/blob/v([0-9][0-9a-z.]*)/([^#)]+)#L(\d+)(?:-L(\d+))?)\)$")
 CLAIM = re.compile(r"^\*\*Claim (\d+)\.(\d+)\.\*\*\s*(.*)$")
+CODE = re.compile(r"^(```+|~~~+).*?^\1|(?<!`)(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
+CITED = re.compile(r"(?<![\w\\])@(\w(?:[\w:.#$%&+?<>~/-]*\w)?)")
 DIRECTIVE = "\0"
 LINE_DIRECTIVE = re.compile(r'^\s*#line (\d+) "(.+)"$')
 # What the book is divided into: a title, the first chapter of the part, and a sentence about it.
@@ -488,6 +490,24 @@ def identity(definition):
     """A definition's id in the woven book: short, since a page repeats it, and the same for as long as the name stays."""
     short = base64.b32encode(hashlib.sha256(definition.name.encode()).digest())[:6].decode().lower()
     return f"c-{short}" + (f"-{definition.n}" if definition.n > 1 else "")
+
+
+def references(book):
+    """The keys that book/references.yaml has an entry for."""
+    file = book / "references.yaml"
+    return set(re.findall(r"^- id: (\S+)", file.read_text(encoding="utf-8"), re.M)) if file.is_file() else set()
+
+
+def cited(text):
+    """(line, key) of each reference that a chapter cites, as in [-@knuth1984]; what is code cites nothing."""
+    prose = CODE.sub(lambda code: re.sub(r"[^\n]", " ", code.group()), text)
+    return [(prose.count("\n", 0, found.start()) + 1, found.group(1)) for found in CITED.finditer(prose)]
+
+
+def unknown(key, known):
+    """What to tell of a key that no reference has."""
+    near = difflib.get_close_matches(key, known, 1)
+    return f"@{key} is no entry of book/references.yaml: " + (f"did you mean @{near[0]}?" if near else "add it there, or write \\@ for a plain at-sign")
 
 
 def line_map(file):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hold the book to the pinned CPython: citations, chunks, claims and the ledger of what is not ported.
 
-  refs.py check       fail, with chapter and line, on any quote, chunk, function or claim that has come loose
+  refs.py check       fail, with chapter and line, on any quote, reference, chunk, function or claim that has come loose
   refs.py pin         record the lines and hashes of every citation, after each symbol was found in them
   refs.py drift TREE  what moved, changed, vanished or is new in another CPython tree, by chapter
 
@@ -207,6 +207,11 @@ def check(book):
                 say(chapter, citation.line, why)
     for k in sorted(set(pins()["excerpts"]) - {key(c) for chapter in book.chapters for c in chapter.citations}):
         findings.append(f"{PINS.relative_to(chapters.ROOT)}: {k} is pinned and cited nowhere: make pin drops it")
+    known = chapters.references(chapters.ROOT / "book")
+    for chapter in book.chapters:
+        for line, reference in chapters.cited("\n".join(chapter.lines)):
+            if reference not in known:
+                say(chapter, line, chapters.unknown(reference, known))
     check_chunks(book, say)
     check_claims(book, say)
     check_tests(book, say)

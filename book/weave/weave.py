@@ -187,9 +187,12 @@ def glossary(text):
 
 def citations(texts, known):
     """{key: stems of the chapters that cite it}, checked: every reference is cited, and by a key that exists."""
+    import chapters
     cited = {}
     for stem, text in texts.items():
-        for key in re.findall(r"\[[^\]]*?-?@([a-z][a-z0-9]*\d\w*|cpythonsync|linuxseqlock)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
+        for line, key in chapters.cited(text):
+            if key not in known:
+                raise Failure(f"book/{stem}.md:{line}: {chapters.unknown(key, known)}")
             if stem not in cited.setdefault(key, []):
                 cited[key].append(stem)
     for key in sorted(known - set(cited)):
@@ -223,15 +226,15 @@ def in_order(number):
 
 class Weaver:
     def __init__(self, index, book, build):
+        import chapters     # those of the book that was loaded
         self.index, self.book = index, book
         self.out, self.work = build / "book", build / "weave"
         self.chapters = index["chapters"]
         self.texts = {c["stem"]: read(book / f"{c['stem']}.md") for c in self.chapters}
         self.filter = HERE / "groundfloor.lua"
         self.references = book / "references.yaml"
-        known = set(re.findall(r"^- id: (\w+)", read(self.references), re.M)) if self.references.is_file() else set()
         index["terms"] = glossary(self.texts.get(GLOSSARY, ""))
-        index["cited"] = citations(self.texts, known)
+        index["cited"] = citations(self.texts, chapters.references(book))
         for end in (False, True):       # a chapter cites; the bibliography lists
             write(self.work / f"cite-{end}.yaml", json.dumps({"bibliography": str(self.references), "nocite": "@*", "link-citations": True,
                                                               "suppress-bibliography": not end}))

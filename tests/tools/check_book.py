@@ -37,6 +37,10 @@ class BookOnPaper(unittest.TestCase):
         texts = {"01-a": "Knuth [-@knuth1984].", "02-b": "As in [@knuth1984, page 3].\n\n```\n[-@other2000]\n```\n"}
         self.assertEqual(weave.citations(texts, {"knuth1984"}), {"knuth1984": ["01-a", "02-b"]})
 
+    def test_a_reference_that_is_not_there_is_told(self):
+        with self.assertRaisesRegex(weave.Failure, r"^book/01-a\.md:5: @knuth1948 is no entry of book/references\.yaml: did you mean @knuth1984\?$"):
+            weave.citations({"01-a": "Knuth [-@knuth1984].\n\n`@none` and me@here.org\n\nAgain [see @knuth1984, page 3]: [-@knuth1948]"}, {"knuth1984"})
+
     def test_a_reference_that_nobody_cites_is_told(self):
         with self.assertRaisesRegex(weave.Failure, "no chapter cites hoare1974"):
             weave.citations({"01-a": "Knuth [-@knuth1984]."}, {"knuth1984", "hoare1974"})

@@ -70,6 +70,13 @@ class Refs(House):
         pins.write_text(json.dumps(kept))
         self.loose(GOOD, r"Python/toy\.c#L9-L9 is pinned and cited nowhere")
 
+    def test_reference_that_is_not_in_the_bibliography(self):
+        self.write("book/references.yaml", "references:\n- id: knuth1984\n")
+        self.chapter(GOOD + "\nKnuth [-@knuth1984] says so; `[-@code]` cites nothing.\n\n```text\n[-@shown]\n```\n")
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
+        self.loose(GOOD + "\nKnuth says so\n[see @knuth1948, p. 3].\n", r"book/03-toy\.md:30: @knuth1948 is no entry of book/references\.yaml: did you mean @knuth1984\?")
+        self.loose(GOOD + "\nWrite to @nobody.\n", r"book/03-toy\.md:29: @nobody is no entry .*: add it there, or write \\@ for a plain at-sign")
+
     def test_chunk_that_cites_nothing(self):
         self.loose(GOOD + "\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", r"book/03-toy\.md:30: chunk <<toy/more\.c>> of the port cites nothing")
 
