@@ -163,6 +163,163 @@ START_TEST(test_claim_11_2_tags_and_order)
 }
 END_TEST
 static void
+let_go_in_three(PyObject *third)
+{
+    Py_BEGIN_CRITICAL_SECTION(third);
+    uintptr_t before = top();
+    PyThreadState *tstate = PyEval_SaveThread();    /* _PyCriticalSection_SuspendAll */
+    ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0); /* untag_critical_section */
+    ck_assert_uint_eq(*host_critical_section(tstate) & 1, FREE);
+    PyEval_RestoreThread(tstate);                   /* _PyCriticalSection_Resume */
+    ck_assert_uint_eq(top(), before);
+    ck_assert_int_eq(locked(third), FREE);
+    ck_assert_int_eq(locked(a) + locked(b) + locked(c), FREE);
+    Py_END_CRITICAL_SECTION();
+}
+
+static void
+let_go_in_two(void)
+{
+    Py_BEGIN_CRITICAL_SECTION2(a, b);
+    let_go_in_three(c);
+    ck_assert_int_eq(locked(a) + locked(b), 2 * FREE);
+    Py_END_CRITICAL_SECTION2();
+}
+
+START_TEST(test_claim_11_3_detached_all_let_go_attached_one_holds)
+{
+    host_thread_enter();
+    PyObject *outer = PyList_New(0);
+    Py_BEGIN_CRITICAL_SECTION(outer);
+    let_go_in_two();
+    ck_assert_int_eq(locked(outer), FREE);
+    ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0);
+    Py_END_CRITICAL_SECTION();
+    ck_assert_int_eq(locked(outer), 0);
+    ck_assert_uint_eq(top(), 0);
+    Py_DecRef(outer);
+    host_thread_leave();
+}
+END_TEST
+static PyEvent step[6];
+static int letter, read_right;              /* letter is plain: the section guards it */
+
+static void
+hold_b(int number)
+{
+    (void)number;
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION(b);
+    _PyEvent_Notify(&step[0]);
+    PyEvent_WaitTimed(&step[1], -1, /*detach=*/0);
+    Py_END_CRITICAL_SECTION();
+    host_thread_leave();
+}
+
+static void
+begin_and_end(PyObject *op)
+{
+    (void)op;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    Py_END_CRITICAL_SECTION();
+}
+
+static void
+want_b_inside_a(int number)
+{
+    (void)number;
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION(a);
+    begin_and_end(b);                       /* waits */
+    read_right = letter == 42;              /* a is ours again */
+    Py_END_CRITICAL_SECTION();
+    host_thread_leave();
+}
+
+START_TEST(test_claim_11_4_who_waits_lets_go)
+{
+    crew_put(0, hold_b, 0);
+    PyEvent_Wait(&step[0]);
+    crew_put(1, want_b_inside_a, 0);
+#ifdef Py_GIL_DISABLED
+    UNTIL(_Py_atomic_load_uint8(&b->ob_mutex._bits) == 3);
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION(a);           /* waits for it to let go, no more */
+    letter = 42;
+    Py_END_CRITICAL_SECTION();
+    host_thread_leave();
+#else
+    letter = 42;
+#endif
+    _PyEvent_Notify(&step[1]);
+    crew_join(2);
+    ck_assert_int_eq(read_right, 1);
+}
+END_TEST
+static void
+go_out_and_come_back(int number)
+{
+    (void)number;
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION2(a, b);
+    PyThreadState *tstate = PyEval_SaveThread();
+    _PyEvent_Notify(&step[0]);
+    PyEvent_Wait(&step[1]);
+    PyEval_RestoreThread(tstate);
+    read_right = letter == 42;
+    Py_END_CRITICAL_SECTION2();
+    host_thread_leave();
+}
+
+START_TEST(test_claim_11_5_attaching_waits_for_the_lock)
+{
+    crew_put(0, go_out_and_come_back, 0);
+    PyEvent_Wait(&step[0]);
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION(_i ? a : b);  /* resumed: m1, then m2 */
+    _PyEvent_Notify(&step[1]);
+#ifdef Py_GIL_DISABLED
+    PyObject *wanted = _i ? a : b;
+    UNTIL(_Py_atomic_load_uint8(&wanted->ob_mutex._bits) == 3);
+#endif
+    letter = 42;
+    Py_END_CRITICAL_SECTION();
+    host_thread_leave();
+    crew_join(1);
+    ck_assert_int_eq(read_right, 1);
+}
+END_TEST
+START_TEST(test_claim_11_6_nothing_is_let_go_that_is_not_held)
+{
+    PyThreadState *tstate = host_thread_enter();
+#ifdef Py_GIL_DISABLED
+    PyMutex m = {0};
+    PyCriticalSection nothing = {0, NULL};
+    PyCriticalSection2 half = {{(uintptr_t)&nothing, &m}, NULL};
+    *host_critical_section(tstate) = (uintptr_t)&half | 2;
+    PyMutex_Lock(&m);
+    _PyCriticalSection_SuspendAll(tstate);
+    ck_assert_uint_eq(m._bits, 0);
+    ck_assert_uint_eq(top(), (uintptr_t)&half | 2 | 1);
+    ck_assert_uint_eq(half._cs_base._cs_prev, (uintptr_t)&nothing | 1);
+    _PyCriticalSection_SuspendAll(tstate);              /* again: finds it done */
+    _PyCriticalSection_Resume(tstate);
+    ck_assert_uint_eq(m._bits, 1);
+    ck_assert_ptr_null(half._cs_mutex2);
+    PyCriticalSection2_End(&half);                      /* _PyCriticalSection_Pop */
+    ck_assert_uint_eq(top(), (uintptr_t)&nothing);      /* resumed */
+    *host_critical_section(tstate) = 0;
+#else
+    _PyCriticalSection_SuspendAll(tstate);
+    _PyCriticalSection_Resume(tstate);
+    _PyCriticalSection_BeginSlow(NULL, NULL);
+    _PyCriticalSection2_BeginSlow(NULL, NULL, NULL, 0);
+    ck_assert_uint_eq(top(), 0);
+#endif
+    host_thread_leave();
+}
+END_TEST
+static void
 nest_one(PyObject *op, int depth)
 {
     Py_BEGIN_CRITICAL_SECTION(op);
@@ -186,7 +343,7 @@ nest_two(PyObject *x, PyObject *y, int depth)
     Py_END_CRITICAL_SECTION2();
 }
 
-START_TEST(test_claim_11_3_nested_sections_do_not_wait_for_themselves)
+START_TEST(test_claim_11_7_nested_sections_do_not_wait_for_themselves)
 {
     host_thread_enter();
     nest_one(a, 10);
@@ -221,7 +378,7 @@ expect_skipped(PyObject *op, int skipped)
 }
 #endif
 
-START_TEST(test_claim_11_4_the_innermost_is_not_locked_again)
+START_TEST(test_claim_11_8_the_innermost_is_not_locked_again)
 {
     host_thread_enter();
 #ifdef Py_GIL_DISABLED
@@ -249,76 +406,72 @@ START_TEST(test_claim_11_4_the_innermost_is_not_locked_again)
     host_thread_leave();
 }
 END_TEST
+static PyMutex row[3];
+
+#ifdef Py_GIL_DISABLED
+static PyThreadState *stopped;
+
 static void
-let_go_in_three(PyObject *third)
+wait_for_the_middle(int number)
 {
-    Py_BEGIN_CRITICAL_SECTION(third);
-    uintptr_t before = top();
-    PyThreadState *tstate = PyEval_SaveThread();    /* _PyCriticalSection_SuspendAll */
-    ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0); /* untag_critical_section */
-    ck_assert_uint_eq(*host_critical_section(tstate) & 1, FREE);
-    PyEval_RestoreThread(tstate);                   /* _PyCriticalSection_Resume */
-    ck_assert_uint_eq(top(), before);
-    ck_assert_int_eq(locked(third), FREE);
-    ck_assert_int_eq(locked(a) + locked(b) + locked(c), FREE);
+    (void)number;
+    _Py_atomic_store_ptr(&stopped, host_thread_enter());
+    Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);
     Py_END_CRITICAL_SECTION();
+    host_thread_leave();
 }
 
 static void
-let_go_in_two(void)
+stop_the_waiter(void)
 {
-    Py_BEGIN_CRITICAL_SECTION2(a, b);
-    let_go_in_three(c);
-    ck_assert_int_eq(locked(a) + locked(b), 2 * FREE);
-    Py_END_CRITICAL_SECTION2();
+    UNTIL(_Py_atomic_load_uint8(&row[1]._bits) == 3);
+    UNTIL(host_thread_suspend(_Py_atomic_load_ptr(&stopped)));
 }
-
-START_TEST(test_claim_11_5_detached_all_let_go_attached_one_holds)
+#endif
+static void
+begin_in_the_stopped_world(int free_too)
+{
+    Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);       /* not ours, and no wait */
+    Py_END_CRITICAL_SECTION();
+    Py_BEGIN_CRITICAL_SECTION2_MUTEX(&row[1], &row[2]);
+    Py_END_CRITICAL_SECTION2();
+    Py_BEGIN_CRITICAL_SECTION2_MUTEX(&row[0], &row[1]);
+    Py_END_CRITICAL_SECTION2();
+    ck_assert_uint_eq(row[0]._bits + row[2]._bits, 0);
+    ck_assert_int_eq(row[1]._bits & 1, free_too ? 0 : FREE);
+    ck_assert_uint_eq(top(), 0);
+}
+START_TEST(test_claim_11_9_the_stopped_world_does_without)
 {
     host_thread_enter();
-    PyObject *outer = PyList_New(0);
-    Py_BEGIN_CRITICAL_SECTION(outer);
-    let_go_in_two();
-    ck_assert_int_eq(locked(outer), FREE);
-    ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0);
-    Py_END_CRITICAL_SECTION();
-    ck_assert_int_eq(locked(outer), 0);
-    ck_assert_uint_eq(top(), 0);
-    Py_DecRef(outer);
-    host_thread_leave();
-}
-END_TEST
-START_TEST(test_claim_11_6_nothing_is_let_go_that_is_not_held)
-{
-    PyThreadState *tstate = host_thread_enter();
 #ifdef Py_GIL_DISABLED
-    PyMutex m = {0};
-    PyCriticalSection nothing = {0, NULL};
-    PyCriticalSection2 half = {{(uintptr_t)&nothing, &m}, NULL};
-    *host_critical_section(tstate) = (uintptr_t)&half | 2;
-    PyMutex_Lock(&m);
-    _PyCriticalSection_SuspendAll(tstate);
-    ck_assert_uint_eq(m._bits, 0);
-    ck_assert_uint_eq(top(), (uintptr_t)&half | 2 | 1);
-    ck_assert_uint_eq(half._cs_base._cs_prev, (uintptr_t)&nothing | 1);
-    _PyCriticalSection_SuspendAll(tstate);              /* again: finds it done */
-    _PyCriticalSection_Resume(tstate);
-    ck_assert_uint_eq(m._bits, 1);
-    ck_assert_ptr_null(half._cs_mutex2);
-    PyCriticalSection2_End(&half);                      /* _PyCriticalSection_Pop */
-    ck_assert_uint_eq(top(), (uintptr_t)&nothing);      /* resumed */
-    *host_critical_section(tstate) = 0;
-#else
-    _PyCriticalSection_SuspendAll(tstate);
-    _PyCriticalSection_Resume(tstate);
-    _PyCriticalSection_BeginSlow(NULL, NULL);
-    _PyCriticalSection2_BeginSlow(NULL, NULL, NULL, 0);
-    ck_assert_uint_eq(top(), 0);
+    PyTime_t since, now;
+    Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);
+    crew_put(0, wait_for_the_middle, 0);
+    stop_the_waiter();
+    PyTime_MonotonicRaw(&since);
+    UNTIL((PyTime_MonotonicRaw(&now), now - since > 1500000));
+    for (int i = 0; i < GF_PASSED_OVER; i++) {
+        PyMutex_Unlock(&row[1]);
+        PyMutex_Lock(&row[1]);                          /* before it is up */
+        host_thread_resume(_Py_atomic_load_ptr(&stopped));
+        stop_the_waiter();
+    }
+    Py_END_CRITICAL_SECTION();                      /* hands it over */
 #endif
+    host_set_world_stopped(1);
+    begin_in_the_stopped_world(0);
+    host_set_world_stopped(0);
+#ifdef Py_GIL_DISABLED
+    ck_assert_int_eq(host_world_is_stopped(_PyThreadState_GET()), 0);
+    host_thread_resume(_Py_atomic_load_ptr(&stopped));
+    crew_join(1);
+#endif
+    begin_in_the_stopped_world(1);
     host_thread_leave();
 }
 END_TEST
-START_TEST(test_claim_11_7_the_exported_functions)
+START_TEST(test_claim_11_10_the_exported_functions)
 {
     PyMutex m[2] = {{0}, {0}};
     host_thread_enter();
@@ -375,8 +528,7 @@ assert_outside(void)
 
 #define NOT_HELD "Fatal Python error: _PyCriticalSection_AssertHeld: " \
     "the innermost critical section does not hold the mutex\n"
-
-START_TEST(test_claim_11_8_sequences_and_assertions)
+START_TEST(test_claim_11_11_sequences_and_assertions)
 {
     host_thread_enter();
     Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(a);
@@ -400,86 +552,6 @@ START_TEST(test_claim_11_8_sequences_and_assertions)
     assert_outside();
     #endif
     host_thread_leave();
-}
-END_TEST
-static PyEvent step[6];
-static int letter, read_right;              /* letter is plain: the section guards it */
-
-static void
-hold_b(int number)
-{
-    (void)number;
-    host_thread_enter();
-    Py_BEGIN_CRITICAL_SECTION(b);
-    _PyEvent_Notify(&step[0]);
-    PyEvent_WaitTimed(&step[1], -1, /*detach=*/0);
-    Py_END_CRITICAL_SECTION();
-    host_thread_leave();
-}
-
-static void
-want_b_inside_a(int number)
-{
-    (void)number;
-    host_thread_enter();
-    Py_BEGIN_CRITICAL_SECTION(a);
-    nest_one(b, 0);
-    read_right = letter == 42;              /* a is ours again */
-    Py_END_CRITICAL_SECTION();
-    host_thread_leave();
-}
-
-START_TEST(test_claim_11_9_who_waits_lets_go)
-{
-    crew_put(0, hold_b, 0);
-    PyEvent_Wait(&step[0]);
-    crew_put(1, want_b_inside_a, 0);
-#ifdef Py_GIL_DISABLED
-    UNTIL(_Py_atomic_load_uint8(&b->ob_mutex._bits) == 3);
-    host_thread_enter();
-    Py_BEGIN_CRITICAL_SECTION(a);           /* waits for it to let go, no more */
-    letter = 42;
-    Py_END_CRITICAL_SECTION();
-    host_thread_leave();
-#else
-    letter = 42;
-#endif
-    _PyEvent_Notify(&step[1]);
-    crew_join(2);
-    ck_assert_int_eq(read_right, 1);
-}
-END_TEST
-static void
-go_out_and_come_back(int number)
-{
-    (void)number;
-    host_thread_enter();
-    Py_BEGIN_CRITICAL_SECTION2(a, b);
-    PyThreadState *tstate = PyEval_SaveThread();
-    _PyEvent_Notify(&step[0]);
-    PyEvent_Wait(&step[1]);
-    PyEval_RestoreThread(tstate);
-    read_right = letter == 42;
-    Py_END_CRITICAL_SECTION2();
-    host_thread_leave();
-}
-
-START_TEST(test_claim_11_10_attaching_waits_for_the_lock)
-{
-    crew_put(0, go_out_and_come_back, 0);
-    PyEvent_Wait(&step[0]);
-    host_thread_enter();
-    Py_BEGIN_CRITICAL_SECTION(_i ? a : b);  /* resumed: m1, then m2 */
-    _PyEvent_Notify(&step[1]);
-#ifdef Py_GIL_DISABLED
-    PyObject *wanted = _i ? a : b;
-    UNTIL(_Py_atomic_load_uint8(&wanted->ob_mutex._bits) == 3);
-#endif
-    letter = 42;
-    Py_END_CRITICAL_SECTION();
-    host_thread_leave();
-    crew_join(1);
-    ck_assert_int_eq(read_right, 1);
 }
 END_TEST
 static long hits[2];
@@ -514,7 +586,7 @@ nest_in_every_order(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_11_any_order_comes_to_an_end)
+START_TEST(test_claim_11_12_any_order_comes_to_an_end)
 {
     crew_start(8, nest_in_every_order);
     crew_join(8);
@@ -548,7 +620,7 @@ meet_often(int number)
     }
     host_thread_leave();
 }
-START_TEST(test_claim_11_11_two_that_meet_come_to_an_end)
+START_TEST(test_claim_11_12_two_that_meet_come_to_an_end)
 {
     crew_start(2, meet_often);
     crew_join(2);
@@ -583,7 +655,7 @@ begin_pairs(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_12_pairs_in_opposite_order)
+START_TEST(test_claim_11_13_pairs_in_opposite_order)
 {
     static const int crews[] = {2, 8, 32};
     share = 60000 / crews[_i];
@@ -603,7 +675,7 @@ begin_one_pair(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_12_the_lower_address_first)
+START_TEST(test_claim_11_13_the_lower_address_first)
 {
     host_thread_enter();
     Py_BEGIN_CRITICAL_SECTION(_i ? b : a);
@@ -639,7 +711,7 @@ begin_many(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_13_a_million_sections)
+START_TEST(test_claim_11_14_a_million_sections)
 {
     static const int crews[] = {2, 8, 64};
     share = 280000 / crews[_i] / 4 * 4;
@@ -647,72 +719,6 @@ START_TEST(test_claim_11_13_a_million_sections)
     crew_join(crews[_i]);
     ck_assert_int_eq(left + hits[0], (long)share * crews[_i]);
     ck_assert_int_eq(right, (long)share * crews[_i] / 4);
-}
-END_TEST
-static PyMutex row[3];
-
-#ifdef Py_GIL_DISABLED
-static PyThreadState *stopped;
-
-static void
-wait_for_the_middle(int number)
-{
-    (void)number;
-    _Py_atomic_store_ptr(&stopped, host_thread_enter());
-    Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);
-    Py_END_CRITICAL_SECTION();
-    host_thread_leave();
-}
-
-static void
-stop_the_waiter(void)
-{
-    UNTIL(_Py_atomic_load_uint8(&row[1]._bits) == 3);
-    UNTIL(host_thread_suspend(_Py_atomic_load_ptr(&stopped)));
-}
-#endif
-static void
-begin_in_the_stopped_world(int free_too)
-{
-    Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);       /* not ours, and no wait */
-    Py_END_CRITICAL_SECTION();
-    Py_BEGIN_CRITICAL_SECTION2_MUTEX(&row[1], &row[2]);
-    Py_END_CRITICAL_SECTION2();
-    Py_BEGIN_CRITICAL_SECTION2_MUTEX(&row[0], &row[1]);
-    Py_END_CRITICAL_SECTION2();
-    ck_assert_uint_eq(row[0]._bits + row[2]._bits, 0);
-    ck_assert_int_eq(row[1]._bits & 1, free_too ? 0 : FREE);
-    ck_assert_uint_eq(top(), 0);
-}
-
-START_TEST(test_claim_11_14_the_stopped_world_does_without)
-{
-    host_thread_enter();
-#ifdef Py_GIL_DISABLED
-    PyTime_t since, now;
-    Py_BEGIN_CRITICAL_SECTION_MUTEX(&row[1]);
-    crew_put(0, wait_for_the_middle, 0);
-    stop_the_waiter();
-    PyTime_MonotonicRaw(&since);
-    UNTIL((PyTime_MonotonicRaw(&now), now - since > 1500000));
-    for (int i = 0; i < GF_PASSED_OVER; i++) {
-        PyMutex_Unlock(&row[1]);
-        PyMutex_Lock(&row[1]);                          /* before it is up */
-        host_thread_resume(_Py_atomic_load_ptr(&stopped));
-        stop_the_waiter();
-    }
-    Py_END_CRITICAL_SECTION();                      /* hands it over */
-#endif
-    host_set_world_stopped(1);
-    begin_in_the_stopped_world(0);
-    host_set_world_stopped(0);
-#ifdef Py_GIL_DISABLED
-    ck_assert_int_eq(host_world_is_stopped(_PyThreadState_GET()), 0);
-    host_thread_resume(_Py_atomic_load_ptr(&stopped));
-    crew_join(1);
-#endif
-    begin_in_the_stopped_world(1);
-    host_thread_leave();
 }
 END_TEST
 static Suite *
@@ -725,20 +731,20 @@ critical_section_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_claim_11_1_a_section_locks_from_begin_to_end);
     tcase_add_test(tc, test_claim_11_2_tags_and_order);
-    tcase_add_test(tc, test_claim_11_3_nested_sections_do_not_wait_for_themselves);
-    tcase_add_test(tc, test_claim_11_4_the_innermost_is_not_locked_again);
-    tcase_add_test(tc, test_claim_11_5_detached_all_let_go_attached_one_holds);
+    tcase_add_test(tc, test_claim_11_3_detached_all_let_go_attached_one_holds);
     tcase_add_test(tc, test_claim_11_6_nothing_is_let_go_that_is_not_held);
-    tcase_add_test(tc, test_claim_11_7_the_exported_functions);
-    tcase_add_test(tc, test_claim_11_8_sequences_and_assertions);
-    tcase_add_test(tc, test_claim_11_9_who_waits_lets_go);
-    tcase_add_loop_test(tc, test_claim_11_10_attaching_waits_for_the_lock, 0, 2);
-    tcase_add_test(tc, test_claim_11_11_any_order_comes_to_an_end);
-    tcase_add_test(tc, test_claim_11_11_two_that_meet_come_to_an_end);
-    tcase_add_loop_test(tc, test_claim_11_12_pairs_in_opposite_order, 0, 3);
-    tcase_add_loop_test(tc, test_claim_11_12_the_lower_address_first, 0, 2);
-    tcase_add_loop_test(tc, test_claim_11_13_a_million_sections, 0, 3);
-    tcase_add_test(tc, test_claim_11_14_the_stopped_world_does_without);
+    tcase_add_test(tc, test_claim_11_7_nested_sections_do_not_wait_for_themselves);
+    tcase_add_test(tc, test_claim_11_8_the_innermost_is_not_locked_again);
+    tcase_add_test(tc, test_claim_11_10_the_exported_functions);
+    tcase_add_test(tc, test_claim_11_11_sequences_and_assertions);
+    tcase_add_test(tc, test_claim_11_4_who_waits_lets_go);
+    tcase_add_loop_test(tc, test_claim_11_5_attaching_waits_for_the_lock, 0, 2);
+    tcase_add_test(tc, test_claim_11_9_the_stopped_world_does_without);
+    tcase_add_test(tc, test_claim_11_12_any_order_comes_to_an_end);
+    tcase_add_test(tc, test_claim_11_12_two_that_meet_come_to_an_end);
+    tcase_add_loop_test(tc, test_claim_11_13_pairs_in_opposite_order, 0, 3);
+    tcase_add_loop_test(tc, test_claim_11_13_the_lower_address_first, 0, 2);
+    tcase_add_loop_test(tc, test_claim_11_14_a_million_sections, 0, 3);
     return suite;
 }
 
