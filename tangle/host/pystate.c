@@ -22,7 +22,7 @@ tstate_wait_attach(PyThreadState *tstate)
         int seen = _Py_THREAD_DETACHED;
         host_gil_take();
         if (_Py_atomic_compare_exchange_int(&tstate->state, &seen,
-                                            _Py_THREAD_ATTACHED)) {
+                                            _Py_THREAD_ATTACHED)) {     /* [T2] */
             return;
         }
         host_gil_drop();
@@ -65,7 +65,7 @@ _PyThreadState_Detach(PyThreadState *tstate)
     }
 #endif
     _Py_tss_tstate = NULL;
-    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);
+    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);          /* [T2] */
     host_gil_drop();
 }
 
@@ -84,7 +84,7 @@ host_thread_delete(PyThreadState *tstate)
 int
 host_thread_is_attached(PyThreadState *tstate)
 {
-    return _Py_atomic_load_int_relaxed(&tstate->state) == _Py_THREAD_ATTACHED;
+    return _Py_atomic_load_int_relaxed(&tstate->state) == _Py_THREAD_ATTACHED; /* [T1] */
 }
 
 uintptr_t *
@@ -115,12 +115,12 @@ host_thread_suspend(PyThreadState *tstate)
 {
     int seen = _Py_THREAD_DETACHED;
     return _Py_atomic_compare_exchange_int(&tstate->state, &seen,
-                                           _Py_THREAD_SUSPENDED);
+                                           _Py_THREAD_SUSPENDED);       /* [T2] */
 }
 
 void
 host_thread_resume(PyThreadState *tstate)
 {
-    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);
+    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);          /* [T2] */
     _PyParkingLot_UnparkAll(&tstate->state);
 }
