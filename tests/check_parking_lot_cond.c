@@ -107,7 +107,7 @@ START_TEST(test_claim_7_2_neighbours_do_not_share_buckets)
     }
 }
 END_TEST
-enum { PLAYERS = 12 };
+enum { PLAYERS = 24 };
 static struct wait_entry player[PLAYERS];
 static int came[PLAYERS], n_came;       /* who is in, in order of arrival */
 
@@ -138,7 +138,7 @@ unpark_a_player(Bucket *bucket, uintptr_t addr)
     struct wait_entry *woken_one = dequeue(bucket, (void *)addr);
     int expected = first_of(addr);
     ck_assert_ptr_eq(woken_one, expected < 0 ? NULL : &player[expected]);
-    if (woken_one != NULL) {            /* find_queue, end_of_queue, take_first */
+    if (woken_one != NULL) {            /* take_first, fill_place, first_at */
         ck_assert(woken_one->is_unparking);
         went(expected);
     }
@@ -159,10 +159,10 @@ unpark_all_players(Bucket *bucket, uintptr_t addr)
 }
 
 static void
-play(Bucket *bucket, unsigned dice)     /* next_queue, set_next_queue */
+play(Bucket *bucket, unsigned dice)     /* second_of, set_second, leave_ring */
 {
     int i = (int)(dice / 8 % PLAYERS);
-    uintptr_t addr = 1000 + dice / 128 % 4 * 257;
+    uintptr_t addr = 1000 + dice / 512 % 8 * 257;
     int in = player[i].addr != 0 && !player[i].is_unparking;
     if (dice % 8 < 5 && !in) {
         player[i] = (struct wait_entry){.addr = addr};
@@ -191,7 +191,7 @@ START_TEST(test_claim_7_3_queues_do_not_disturb_each_other)
         dice = dice * 1664525 + 1013904223;
         play(&bucket, dice >> 16);
     }
-    for (uintptr_t addr = 1000; addr < 2000; addr += 257) {
+    for (uintptr_t addr = 1000; addr < 3000; addr += 257) {
         unpark_all_players(&bucket, addr);
     }
     ck_assert(llist_empty(&bucket.root));
@@ -207,14 +207,50 @@ START_TEST(test_claim_7_4_strangers_are_skipped)
         enqueue(&bucket, &crowd[i]);
     }
     enqueue(&bucket, &mine[0]);
-    struct llist_node kept = crowd[0].node;
-    crowd[0].node.next = NULL;          /* who follows it, falls */
+    struct llist_node kept = crowd[1].node;
+    crowd[1].node.next = NULL;          /* who follows it, falls */
     enqueue(&bucket, &mine[1]);
     ck_assert_ptr_eq(dequeue(&bucket, (void *)258), &mine[0]);
     ck_assert_ptr_eq(dequeue(&bucket, (void *)258), &mine[1]);
-    crowd[0].node.next = kept.next;
+    crowd[1].node.next = kept.next;
     ck_assert_ptr_eq(dequeue(&bucket, (void *)1), &crowd[0]);
     ck_assert_uint_eq(bucket.num_waiters, 2);
+#endif
+}
+END_TEST
+#ifndef GF_UPSTREAM_POLICY
+static struct wait_entry stranger[1000];
+
+static int
+sum_of_depths(Bucket *bucket, struct llist_node *node, int depth)
+{
+    if (first_at(bucket, node) == NULL) {
+        return 0;
+    }
+    ck_assert_int_le(depth, 20);
+    return depth + sum_of_depths(bucket, node->next, depth + 1)
+           + sum_of_depths(bucket, node->prev, depth + 1);
+}
+#endif
+
+START_TEST(test_claim_7_4_the_way_is_short)
+{
+#ifndef GF_UPSTREAM_POLICY
+    static const uintptr_t steps[] = {1, 8, 16, 48, 64, 4096, 1 << 20};
+    Bucket bucket = {.root = LLIST_INIT(bucket.root)};
+    uintptr_t step = 257 * steps[_i];
+    for (uintptr_t i = 0; i < 1000; i++) {
+        stranger[i] = (struct wait_entry){.addr = 0x10010 + i * step};
+        enqueue(&bucket, &stranger[i]);
+    }
+    ck_assert_int_le(sum_of_depths(&bucket, bucket.root.next, 1), 11 * 1000);
+    for (int i = 0; i < 1000; i++) {            /* find_queue */
+        ck_assert_ptr_eq(*find_queue(&bucket, stranger[i].addr), &stranger[i].node);
+    }
+    for (int i = 999; i >= 0; i--) {
+        ck_assert_ptr_eq(dequeue(&bucket, (void *)stranger[i].addr), &stranger[i]);
+    }
+    ck_assert(llist_empty(&bucket.root));
 #endif
 }
 END_TEST
@@ -635,6 +671,7 @@ main(void)
     tcase_add_test(tc, test_claim_7_12_a_change_on_the_way_is_seen);
     tcase_add_test(tc, test_claim_7_3_queues_do_not_disturb_each_other);
     tcase_add_test(tc, test_claim_7_4_strangers_are_skipped);
+    tcase_add_loop_test(tc, test_claim_7_4_the_way_is_short, 0, 7);
     tcase_add_test(tc, test_claim_7_13_who_is_chosen_has_been_woken);
     tcase_add_test(tc, test_claim_7_14_a_timeout_leaves_the_queue);
     tcase_add_test(tc, test_claim_7_16_it_lets_go_and_comes_back);

@@ -92,6 +92,8 @@ lot_d(void)
 }
 
 #define LOT_SCHEDULE "A5-B6-C6-D4-A1-D2-Ct-C3-D1-C1-D2-Bt-B2"
+static const char *comma;
+
 static int
 whose(const struct wait_entry *entry)
 {
@@ -101,6 +103,33 @@ whose(const struct wait_entry *entry)
         i++;
     }
     return 'A' + i;
+}
+
+static void
+write_entry(const struct wait_entry *entry)
+{
+    char name[24];
+    printf("%s\"%c %s\"", comma, whose(entry),
+           sim_object_name((const void *)entry->addr, name, sizeof(name)));
+    comma = ", ";
+}
+
+static void
+write_queues(Bucket *bucket, struct llist_node *place)
+{
+    struct wait_entry *first = first_at(bucket, place);
+    if (first == NULL) {
+        return;
+    }
+    write_entry(first);
+    struct wait_entry *second = second_of(first), *other = second;
+    while (other != NULL) {
+        write_entry(other);
+        other = llist_data(other->node.next, struct wait_entry, node);
+        other = other != second ? other : NULL;
+    }
+    write_queues(bucket, place->next);
+    write_queues(bucket, place->prev);
 }
 
 static const char *
@@ -123,17 +152,11 @@ look(int step, const SimOp *taken)
            step, (int)(sim_now() / 1000000 % 1000), mutex._bits,
            holder < 0 ? "" : (const char *[]){ "A", "B", "C", "D" }[holder]);
     const void *place[] = { &mutex, &near.x };
-    const char *comma = "";
+    comma = "";
     printf("\"queue\": [");
     for (int i = 0; i < 2; i++) {
-        struct llist_node *node, *root = &bucket_of(place[i])->root;
-        llist_for_each(node, root) {
-            char name[24];
-            struct wait_entry *w = llist_data(node, struct wait_entry, node);
-            printf("%s\"%c %s\"", comma, whose(w),
-                   sim_object_name((const void *)w->addr, name, sizeof(name)));
-            comma = ", ";
-        }
+        Bucket *bucket = bucket_of(place[i]);
+        write_queues(bucket, bucket->root.next);
     }
     static int threads;                     // none are left at the very end
     threads = sim_world.n > 0 ? sim_world.n : threads;

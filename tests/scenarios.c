@@ -256,7 +256,7 @@ set_the_wall_clock(void)
       .setup = park_setup, .finish = nobody_is_in_the_queue, \
       .bounds = { 2, 1, 0 }, .reach = { "OK", "AGAIN", "TIMEOUT", "INTR" } }
 
-/* Two wait for x, the first of them not for long, and one for y, in the same bucket. */
+/* Some wait for x, the first of them not for long, and one for y, in the same bucket. */
 static void
 queue_at_x(void)
 {
@@ -287,6 +287,16 @@ empty_the_bucket(void)
 }
 
 static void
+empty_the_queue(void)
+{
+    int more = 0;
+    _Py_atomic_store_int(&neighbours.x, 1);
+    for (int i = 0; i < 3; i++) {
+        _PyParkingLot_Unpark(&neighbours.x, note_waiter, &more);
+    }
+}
+
+static void
 neighbours_setup(void)
 {
     park_setup();
@@ -296,6 +306,10 @@ neighbours_setup(void)
 #define PARKING_LOT_3 \
     { .name = "park-queues", .what = "queues of two addresses, the first leaves", \
       .body = { queue_at_x, queue_at_x, queue_at_y, empty_the_bucket }, \
+      .setup = neighbours_setup, .bounds = { 1, 0, 0 }, \
+      .reach = { "the first leaves" } }, \
+    { .name = "park-line", .what = "a queue of three, the first leaves", \
+      .body = { queue_at_x, queue_at_x, queue_at_x, empty_the_queue }, \
       .setup = neighbours_setup, .bounds = { 1, 0, 0 }, \
       .reach = { "the first leaves" } }
 

@@ -39,7 +39,7 @@ struct wait_entry {
     bool is_unparking;              /* taken out; a wake-up will come */
     #else
     uintptr_t is_unparking : 1;     /* taken out; a wake-up will come */
-    uintptr_t half_next : 8 * sizeof(uintptr_t) - 1;    /* see next_queue */
+    uintptr_t half_second : 8 * sizeof(uintptr_t) - 1;  /* see second_of */
     #endif
 };
 
@@ -268,123 +268,144 @@ leave_queue(Bucket *bucket, struct wait_entry *wait)
     --bucket->num_waiters;
 }
 #else
-/* The waiters of one address stand side by side in the bucket's ring, in order
- * of arrival: its queue. The first of a queue knows the first of the next one;
- * what the others have there means nothing. */
+/* The first waiter of each address stands in the bucket's tree, which begins at
+ * root.next. Its node's links are two branches; one that leads to the root is
+ * bare. The others of its address are in a ring, in order of arrival, and the
+ * first knows the second: NULL, when there is none. */
 static struct wait_entry *
-next_queue(struct wait_entry *first)
+second_of(struct wait_entry *first)
 {
-    return (struct wait_entry *)(2 * (uintptr_t)first->half_next);
+    return (struct wait_entry *)(2 * (uintptr_t)first->half_second);
 }
 
 static void
-set_next_queue(struct wait_entry *first, struct wait_entry *next)
+set_second(struct wait_entry *first, struct wait_entry *second)
 {
-    first->half_next = (uintptr_t)next / 2;
+    first->half_second = (uintptr_t)second / 2;
 }
 
-/* The first who waits for addr, or NULL. *before: the first of the queue before
- * it, or of the last of all; NULL where there is none. */
+/* Who stands at this place of the tree, or NULL. */
 static struct wait_entry *
-find_queue(Bucket *bucket, uintptr_t addr, struct wait_entry **before)
+first_at(Bucket *bucket, struct llist_node *place)
 {
-    struct wait_entry *first = NULL;
-    *before = NULL;
-    if (!llist_empty(&bucket->root)) {
-        first = llist_data(bucket->root.next, struct wait_entry, node);
-    }
-    while (first != NULL && first->addr != addr) {
-        *before = first;
-        first = next_queue(first);
-    }
-    return first;
+    return place != &bucket->root ? llist_data(place, struct wait_entry, node)
+                                  : NULL;
 }
 
-/* Where the queue ends: the node behind its last. */
-static struct llist_node *
-end_of_queue(Bucket *bucket, struct wait_entry *first)
+/* The link that leads to the first who waits for addr; where nobody does, the
+ * bare one where that waiter would stand. */
+static struct llist_node **
+find_queue(Bucket *bucket, uintptr_t addr)
 {
-    struct wait_entry *next = next_queue(first);
-    return next != NULL ? &next->node : &bucket->root;
+    struct llist_node **link = &bucket->root.next;
+    uintptr_t way = addr * (uintptr_t)0x9E3779B97F4A7C15;
+    struct wait_entry *first;
+    while ((first = first_at(bucket, *link)) != NULL && first->addr != addr) {
+        link = (intptr_t)way < 0 ? &first->node.next : &first->node.prev;
+        way <<= 1;
+    }
+    return link;
 }
 
 static void
 enqueue(Bucket *bucket, struct wait_entry *wait)
 {
-    struct wait_entry *before, *first = find_queue(bucket, wait->addr, &before);
-    if (first != NULL) {
-        llist_insert_tail(end_of_queue(bucket, first), &wait->node);
+    struct llist_node **link = find_queue(bucket, wait->addr);
+    struct wait_entry *first = first_at(bucket, *link), *second;
+    if (first == NULL) {
+        wait->node = (struct llist_node){ &bucket->root, &bucket->root };
+        *link = &wait->node;
+    }
+    else if ((second = second_of(first)) == NULL) {
+        llist_init(&wait->node);            /* a ring of one */
+        set_second(first, wait);
     }
     else {
-        llist_insert_tail(&bucket->root, &wait->node);  /* a new, last queue */
-        if (before != NULL) {
-            set_next_queue(before, wait);
-        }
+        llist_insert_tail(&second->node, &wait->node);
     }
     ++bucket->num_waiters;
 }
 
+/* Take one of the others out of the ring behind its first. */
 static void
-take_first(Bucket *bucket, struct wait_entry *before, struct wait_entry *first)
+leave_ring(struct wait_entry *first, struct wait_entry *wait)
 {
-    struct wait_entry *next = next_queue(first);
-    if (first->node.next != end_of_queue(bucket, first)) {
-        struct wait_entry *heir = llist_data(first->node.next,
-                                             struct wait_entry, node);
-        set_next_queue(heir, next);
-        next = heir;
+    struct llist_node *behind = wait->node.next;
+    if (second_of(first) == wait) {
+        set_second(first, behind == &wait->node ? NULL :
+                          llist_data(behind, struct wait_entry, node));
     }
-    if (before != NULL) {
-        set_next_queue(before, next);
+    llist_remove(&wait->node);
+}
+
+/* The queue is gone: let somebody from the end of a branch have its place. */
+static void
+fill_place(Bucket *bucket, struct llist_node **link)
+{
+    struct llist_node *bare = &bucket->root, *gone = *link, **end = link;
+    while ((*end)->next != bare || (*end)->prev != bare) {
+        end = (*end)->next != bare ? &(*end)->next : &(*end)->prev;
     }
-    llist_remove(&first->node);
+    struct llist_node *last = *end;
+    *end = bare;
+    if (last != gone) {
+        *last = *gone;                      /* its branches, as they are now */
+        *link = last;
+    }
+}
+
+static struct wait_entry *
+take_first(Bucket *bucket, struct llist_node **link)
+{
+    struct wait_entry *first = first_at(bucket, *link);
+    struct wait_entry *second = second_of(first);
+    if (second == NULL) {
+        fill_place(bucket, link);
+    }
+    else {
+        leave_ring(first, second);
+        second->node = first->node;
+        set_second(second, second_of(first));
+        *link = &second->node;
+    }
     --bucket->num_waiters;
+    return first;
 }
 
 static struct wait_entry *
 dequeue(Bucket *bucket, const void *address)
 {
-    struct wait_entry *before;
-    struct wait_entry *wait = find_queue(bucket, (uintptr_t)address, &before);
-    if (wait != NULL) {
-        take_first(bucket, before, wait);
-        wait->is_unparking = true;          /* a promise */
+    struct llist_node **link = find_queue(bucket, (uintptr_t)address);
+    if (first_at(bucket, *link) == NULL) {
+        return NULL;
     }
+    struct wait_entry *wait = take_first(bucket, link);
+    wait->is_unparking = true;              /* a promise */
     return wait;
 }
 
 static void
 dequeue_all(Bucket *bucket, const void *address, struct llist_node *dst)
 {
-    struct wait_entry *before;
-    struct wait_entry *first = find_queue(bucket, (uintptr_t)address, &before);
-    if (first == NULL) {
-        return;
-    }
-    struct wait_entry *next = next_queue(first);
-    struct llist_node *node = &first->node, *end = end_of_queue(bucket, first);
-    while (node != end) {
-        struct wait_entry *wait = llist_data(node, struct wait_entry, node);
-        node = node->next;
-        llist_remove(&wait->node);
+    struct llist_node **link = find_queue(bucket, (uintptr_t)address);
+    struct wait_entry *wait;
+    while ((wait = first_at(bucket, *link)) != NULL
+           && wait->addr == (uintptr_t)address) {
+        take_first(bucket, link);
         llist_insert_tail(dst, &wait->node);    /* its links serve once more */
-        --bucket->num_waiters;
         wait->is_unparking = true;
-    }
-    if (before != NULL) {
-        set_next_queue(before, next);
     }
 }
 
 static void
 leave_queue(Bucket *bucket, struct wait_entry *wait)
 {
-    struct wait_entry *before, *first = find_queue(bucket, wait->addr, &before);
-    if (wait == first) {
-        take_first(bucket, before, first);
+    struct llist_node **link = find_queue(bucket, wait->addr);
+    if (*link == &wait->node) {
+        take_first(bucket, link);
         return;
     }
-    llist_remove(&wait->node);
+    leave_ring(first_at(bucket, *link), wait);
     --bucket->num_waiters;
 }
 #endif
