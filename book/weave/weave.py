@@ -163,8 +163,7 @@ def dependencies(index, chapter, text, build):
             "chunks": chunks,
             "marks": pairs.marks(index["pairs"][stem], index["citations"], index["chunks"]),
             "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"], "test": entry["file"].startswith("tests/") or None, "only": reach(entry["file"], entry["public"])}
-                            for name, entry in sorted(index["identifiers"].items()) if name in words
-                            and (entry["chapter"] == stem or not entry["file"].startswith("tests/check_"))},    # another suite's helpers are its own
+                            for name, entry in sorted(index["identifiers"].items()) if name in words and meant(name, entry, stem)},
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
             "tested_at": index["tested_at"] if claims else None,
@@ -198,6 +197,12 @@ def citations(texts, known):
     for key in sorted(known - set(cited)):
         raise Failure(f"book/references.yaml: no chapter cites {key}: cite it as [-@{key}], or take it out")
     return cited
+
+
+def meant(name, entry, stem):
+    """Whether a chapter can mean this definition by the name: another suite's helpers are its own, and malloc is the system's, whoever has a macro for it."""
+    stands_in = entry["kind"] == "macro" and name.islower() and re.match(r"tests/|tangle/(?:bench|simulation|graft)/", entry["file"])
+    return entry["chapter"] == stem or not (entry["file"].startswith("tests/check_") or stands_in)
 
 
 def reach(file, public):

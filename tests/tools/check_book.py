@@ -33,6 +33,14 @@ class BookOnPaper(unittest.TestCase):
         self.assertEqual(sorted(terms), ["park", "parked", "parks"])
         self.assertEqual(terms["parks"], {"id": "park", "brief": "To go to sleep in the lot, at v."})
 
+    def test_a_name_of_the_system_leads_to_no_stand_in(self):
+        entry = {"kind": "macro", "chapter": "13-threads", "file": "tests/threads_again.h"}
+        self.assertTrue(weave.meant("malloc", entry, "13-threads"))
+        self.assertFalse(weave.meant("malloc", entry, "03-arena"))
+        self.assertTrue(weave.meant("UNTIL", entry, "03-arena"))
+        self.assertTrue(weave.meant("in_threads", entry | {"kind": "function"}, "03-arena"))
+        self.assertFalse(weave.meant("parcel", entry | {"kind": "function", "file": "tests/check_arena.c"}, "04-hash-secret"))
+
     def test_each_reference_knows_who_cites_it(self):
         texts = {"01-a": "Knuth [-@knuth1984].", "02-b": "As in [@knuth1984, page 3].\n\n```\n[-@other2000]\n```\n"}
         self.assertEqual(weave.citations(texts, {"knuth1984"}), {"knuth1984": ["01-a", "02-b"]})
