@@ -96,6 +96,7 @@ class Chapter:
         place = int(self.stem.split("-")[0]) if self.stem.split("-")[0].isdigit() else 0
         self.number = place if place < BACK_MATTER else 0       # the preface and the back matter have none
         self.definitions, self.citations, self.claims, self.ours = [], [], [], []
+        self.ports = False      # whether its head says what it ports; if not, all its code is ours
         self.findings = []
         self.lines = self._read()
         self.title = next((line[2:].strip() for line in self.lines if line.startswith("# ")), self.stem)
@@ -244,6 +245,8 @@ class Chapter:
                     self.say(number, f"the citation's lines run backwards: {citation.first}-{citation.last}")
                 self.citations.append(citation)
                 return citation, claim
+        elif line.startswith("> **Ports.**"):
+            self.ports = True
         elif line.startswith("**Ours.**"):
             self.ours.append(number)
             return "ours", claim

@@ -220,14 +220,14 @@ def check(book):
 
 
 def check_chunks(book, say):
-    """A chunk of the port stands under a citation, under `**Ours.**`, or is part of a chunk that does."""
+    """A chunk of the port stands under a citation, under `**Ours.**`, in a chapter that ports nothing, or is part of a chunk that does."""
     founded = set()
     for chapter in book.chapters:
         marks = [c.line for c in chapter.citations] + chapter.ours
         previous = 0
         for definition in chapter.definitions:
             if book.role(definition.name) == "port":
-                if any(previous < mark < definition.line for mark in marks):
+                if not chapter.ports or any(previous < mark < definition.line for mark in marks):
                     founded.add(definition.name)
                 previous = definition.line
     changed = True

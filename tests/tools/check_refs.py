@@ -24,22 +24,22 @@ class Refs(House):
         self.assertRegex(self.err, words)
 
     def test_no_such_symbol(self):
-        self.loose(GOOD.replace("`toy_add`]", "`toy_sub`]"), r"book/03-toy\.md:12: .*no symbol `toy_sub`")
+        self.loose(GOOD.replace("`toy_add`]", "`toy_sub`]"), r"book/03-toy\.md:14: .*no symbol `toy_sub`")
 
     def test_no_such_file(self):
-        self.loose(GOOD.replace("Python/toy.c", "Python/joy.c"), r"book/03-toy\.md:12: .*no file Python/joy\.c")
+        self.loose(GOOD.replace("Python/toy.c", "Python/joy.c"), r"book/03-toy\.md:14: .*no file Python/joy\.c")
 
     def test_wrong_lines(self):
-        self.loose(GOOD.replace("#L3-L7", "#L5-L9"), r"book/03-toy\.md:12: `toy_add` is at 4-7 .* says 5-9")
+        self.loose(GOOD.replace("#L3-L7", "#L5-L9"), r"book/03-toy\.md:14: `toy_add` is at 4-7 .* says 5-9")
 
     def test_lines_past_the_end(self):
-        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:12: .*has 19 lines")
+        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:14: .*has 19 lines")
 
     def test_wrong_version(self):
-        self.loose(GOOD.replace("v3.13.5", "v3.12.0"), r"book/03-toy\.md:12: cites CPython 3\.12\.0")
+        self.loose(GOOD.replace("v3.13.5", "v3.12.0"), r"book/03-toy\.md:14: cites CPython 3\.12\.0")
 
     def test_not_pinned(self):
-        self.loose(GOOD.replace("#L3-L7", "#L4-L7"), r"book/03-toy\.md:12: .*not pinned.*make pin")
+        self.loose(GOOD.replace("#L3-L7", "#L4-L7"), r"book/03-toy\.md:14: .*not pinned.*make pin")
 
     def test_more_than_the_symbol(self):
         self.cpython("3.13.5", TOY + "\nint toy_sub(int a) { return a; }\n")
@@ -57,11 +57,11 @@ class Refs(House):
 
     def test_altered_excerpt(self):
         self.cpython("3.13.5", TOY.replace("b + a", "b - a"))
-        self.loose(GOOD, r"book/03-toy\.md:12: the excerpt .* differs from its pinned sha256")
+        self.loose(GOOD, r"book/03-toy\.md:14: the excerpt .* differs from its pinned sha256")
 
     def test_altered_file(self):
         self.cpython("3.13.5", TOY.replace("TOY_LIMIT 7", "TOY_LIMIT 8"))
-        self.loose(GOOD, r"book/03-toy\.md:12: Python/toy\.c differs from its pinned sha256")
+        self.loose(GOOD, r"book/03-toy\.md:14: Python/toy\.c differs from its pinned sha256")
 
     def test_pinned_and_cited_nowhere(self):
         pins = self.root / "upstream-refs/pins/3.13.5.json"
@@ -74,14 +74,19 @@ class Refs(House):
         self.write("book/references.yaml", "references:\n- id: knuth1984\n")
         self.chapter(GOOD + "\nKnuth [-@knuth1984] says so; `[-@code]` cites nothing.\n\n```text\n[-@shown]\n```\n")
         self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
-        self.loose(GOOD + "\nKnuth says so\n[see @knuth1948, p. 3].\n", r"book/03-toy\.md:30: @knuth1948 is no entry of book/references\.yaml: did you mean @knuth1984\?")
-        self.loose(GOOD + "\nWrite to @nobody.\n", r"book/03-toy\.md:29: @nobody is no entry .*: add it there, or write \\@ for a plain at-sign")
+        self.loose(GOOD + "\nKnuth says so\n[see @knuth1948, p. 3].\n", r"book/03-toy\.md:32: @knuth1948 is no entry of book/references\.yaml: did you mean @knuth1984\?")
+        self.loose(GOOD + "\nWrite to @nobody.\n", r"book/03-toy\.md:31: @nobody is no entry .*: add it there, or write \\@ for a plain at-sign")
 
     def test_chunk_that_cites_nothing(self):
-        self.loose(GOOD + "\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", r"book/03-toy\.md:30: chunk <<toy/more\.c>> of the port cites nothing")
+        self.loose(GOOD + "\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", r"book/03-toy\.md:32: chunk <<toy/more\.c>> of the port cites nothing")
 
     def test_chunk_marked_as_ours(self):
         self.chapter(GOOD + "\n**Ours.** CPython has no more.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n")
+        self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
+
+    def test_chapter_that_ports_nothing_needs_no_mark(self):
+        self.chapter("# Other\n\n> **Covers.** A tool of ours.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", name="04-other.md")
         self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
         self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
 
@@ -107,13 +112,13 @@ class Refs(House):
 
     def test_function_without_a_test(self):
         self.loose(GOOD.replace("{ return a + b; }", "{ return a + b; }\nint toy_twice(int a) { return 2 * a; }"),
-                   r"book/03-toy\.md:17: `toy_twice` of tangle/toy/toy\.c is named in no test chunk")
+                   r"book/03-toy\.md:19: `toy_twice` of tangle/toy/toy\.c is named in no test chunk")
 
     def test_claim_without_a_test(self):
-        self.loose(GOOD + "\n**Claim 3.2.** It is commutative.\n", r"book/03-toy\.md:29: claim 3\.2 has no test")
+        self.loose(GOOD + "\n**Claim 3.2.** It is commutative.\n", r"book/03-toy\.md:31: claim 3\.2 has no test")
 
     def test_claim_out_of_order(self):
-        self.loose(GOOD.replace("Claim 3.1.", "Claim 3.2."), r"book/03-toy\.md:20: claim 3\.2 should be 3\.1")
+        self.loose(GOOD.replace("Claim 3.1.", "Claim 3.2."), r"book/03-toy\.md:22: claim 3\.2 should be 3\.1")
 
     def test_test_without_a_claim(self):
         self.loose(GOOD.replace("test_claim_3_1", "test_claim_3_7"), r"tests a claim that no chapter makes")
@@ -124,7 +129,7 @@ class Refs(House):
     def test_pin_refuses_a_wrong_citation(self):
         self.chapter(GOOD.replace("#L3-L7", "#L5-L9"))
         self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 1)
-        self.assertRegex(self.err, r"book/03-toy\.md:12: `toy_add` is at")
+        self.assertRegex(self.err, r"book/03-toy\.md:14: `toy_add` is at")
 
     def test_tree_of_the_wrong_version(self):
         self.cpython("3.12.1")

@@ -64,7 +64,7 @@ class Traps(House):
     def test_two_chapters_one_file(self):
         self.chapter("# Other\n\n```c\n<<toy/toy.c>>=\nint x;\n@\n```\n", "04-other.md")
         self.assertNotEqual(self.tool("book/tangle.py"), 0)
-        self.assertRegex(self.err, r"book/04-other\.md:4: the file <<toy/toy\.c>> is defined in book/03-toy\.md:6")
+        self.assertRegex(self.err, r"book/04-other\.md:4: the file <<toy/toy\.c>> is defined in book/03-toy\.md:8")
 
     def test_two_chapters_one_name(self):
         self.chapter("# Other\n\n```c\n<<add two numbers>>=\nint x;\n@\n```\n", "04-other.md")
@@ -83,7 +83,7 @@ class Tangling(House):
         plain = subprocess.run(["notangle", "-Rtoy/toy.c", self.root / "book/03-toy.md"], capture_output=True).stdout
         self.assertEqual(self.made()["tangle/toy/toy.c"], plain)
         self.assertNotIn(b"#line", plain)
-        self.assertIn(b'#line 7 "book/03-toy.md"', self.made()["build/line/tangle/toy/toy.c"])
+        self.assertIn(b'#line 9 "book/03-toy.md"', self.made()["build/line/tangle/toy/toy.c"])
 
     def test_nothing_is_touched_when_nothing_changed(self):
         self.assertEqual(self.tool("book/tangle.py"), 0, self.err)

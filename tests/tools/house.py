@@ -13,6 +13,8 @@ TOOLS = ["book/chapters.py", "book/tangle.py", "upstream-refs/refs.py", "upstrea
 # A chapter with nothing wrong: a file of the port under its citation, and a claim with its test.
 GOOD = """# Good
 
+> **Ports.** `Python/toy.c`
+
 **Ours.** The outline of the file.
 
 ```c
