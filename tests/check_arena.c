@@ -197,6 +197,24 @@ intact(struct piece p, uint32_t number)
     return 1;
 }
 
+/* The block opened for it, if any was, and how far into the current block. */
+struct place { size_t opened; ptrdiff_t offset; };
+
+static struct place
+place_of(char *p, char **current)
+{
+    struct place at = {0, -1};
+    if (n_made > 0) {
+        at.opened = made[0].size;
+        *current = made[0].at;
+    }
+    if (p != NULL) {
+        at.offset = p - *current;
+    }
+    n_made = 0;
+    return at;
+}
+
 START_TEST(test_claim_3_1_one_call_frees_a_whole_tree)
 {
     long before = live_blocks();
@@ -583,6 +601,26 @@ START_TEST(test_claim_3_20_a_million_pieces_overlap_nowhere)
     ck_assert_int_gt(n_made, 3000);     /* there were blocks enough to err in */
 }
 END_TEST
+START_TEST(test_claim_3_21_inline_and_called_draw_alike)
+{
+    static const size_t odd[] = {0, 8192, 0, 8193, 0, 8191, 1, SIZE_MAX, 0, SIZE_MAX - 7, 8185, 7};
+    enum { ODD = sizeof odd / sizeof *odd };
+    PyArena *one = _PyArena_New(), *other = _PyArena_New();
+    char *block_of_one = made[1].at, *block_of_other = made[4].at;
+    dice = 21;
+    n_made = 0;
+    for (int i = 0; i < 100000; i++) {
+        size_t size = i < ODD ? odd[i] : some_size();
+        /* _PyArena_Bump, and the function; with POLICY=upstream twice the function. */
+        struct place in = place_of(_PyArena_Malloc(one, size), &block_of_one);
+        struct place by = place_of((_PyArena_Malloc)(other, size), &block_of_other);
+        ck_assert_msg(in.opened == by.opened && in.offset == by.offset, "request %d: %zu bytes", i, size);
+    }
+    PyErr_Clear();
+    _PyArena_Free(one);
+    _PyArena_Free(other);
+}
+END_TEST
 static Suite *
 arena_suite(void)
 {
@@ -614,6 +652,7 @@ arena_suite(void)
     tcase_add_loop_test(
         tc, test_claim_3_19_every_failure_is_told_and_leaks_nothing, 0, 2);
     tcase_add_test(tc, test_claim_3_20_a_million_pieces_overlap_nowhere);
+    tcase_add_test(tc, test_claim_3_21_inline_and_called_draw_alike);
     return suite;
 }
 

@@ -57,9 +57,12 @@ set_hands(time_t seconds, long nanoseconds)
 START_TEST(test_claim_2_1_rounding_up)
 {
     ck_assert_uint_eq(_Py_SIZE_ROUND_UP(0, 8), 0);
+    ck_assert_uint_eq(_Py_SIZE_ROUND_DOWN(SIZE_MAX, 8), SIZE_MAX - 7);
     for (size_t n = 1; n <= 4096; n++) {
         size_t up = _Py_SIZE_ROUND_UP(n, 16);
+        size_t down = _Py_SIZE_ROUND_DOWN(n, 16);
         ck_assert(up % 16 == 0 && up >= n && up - n < 16);
+        ck_assert(down % 16 == 0 && down <= n && n - down < 16);
         ck_assert_ptr_eq(_Py_ALIGN_UP((void *)(uintptr_t)n, 16), (void *)(uintptr_t)up);
     }
     ck_assert_uint_eq(_Py_SIZE_ROUND_UP(SIZE_MAX - 7, 8), SIZE_MAX - 7);

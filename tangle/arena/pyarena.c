@@ -20,33 +20,13 @@
 /* Every address given out, and every size once rounded, is a multiple of it. */
 #define ALIGNMENT 8
 
-/* One allocation: this header, then the bytes that it gives out.
- *
- *   | ab_size ab_offset ab_next ab_mem | given out ... | free ...        |
- *                                      ^ ab_mem        ^ ab_mem+ab_offset
- *
- * ab_offset never exceeds ab_size and never shrinks. */
-typedef struct _block {
-    size_t ab_size;             /* bytes behind the header; set once */
-    size_t ab_offset;           /* how many of them are given out */
-    struct _block *ab_next;     /* the block opened after this one, or NULL */
-    void *ab_mem;               /* the first byte behind the header; set once */
-} block;
+typedef struct _block block;
 
 _Static_assert(sizeof(block) == 32, "an ordinary block asks for 8224 bytes");
 _Static_assert(offsetof(block, ab_size) == 0, "as in CPython");
 _Static_assert(offsetof(block, ab_offset) == 8, "as in CPython");
 _Static_assert(offsetof(block, ab_next) == 16, "as in CPython");
 _Static_assert(offsetof(block, ab_mem) == 24, "as in CPython");
-
-/* Blocks a_head ... a_cur are chained by ab_next, in the order in which they
- * were opened; a_cur is the last, its ab_next is NULL between two calls. */
-struct _arena {
-    block *a_head;              /* where freeing starts; never NULL */
-    block *a_cur;               /* where requests are served */
-    PyObject *a_objects;        /* a list: one reference for each object */
-};
-
 _Static_assert(sizeof(struct _arena) == 24, "as in CPython's release build");
 _Static_assert(offsetof(struct _arena, a_head) == 0, "as in CPython");
 _Static_assert(offsetof(struct _arena, a_cur) == 8, "as in CPython");
@@ -142,6 +122,7 @@ _PyArena_Free(PyArena *arena)
     PyMem_Free(arena);
 }
 
+#undef _PyArena_Malloc          /* the header may have put other code in its place */
 void *
 _PyArena_Malloc(PyArena *arena, size_t size)
 {

@@ -63,6 +63,43 @@ PyAPI_FUNC(void *) _PyArena_Malloc(PyArena *arena, size_t size);
  * CPython    Python/pyarena.c, _PyArena_AddPyObject */
 PyAPI_FUNC(int) _PyArena_AddPyObject(PyArena *arena, PyObject *obj);
 
+/* One allocation: this header, then the bytes that it gives out.
+ *
+ *   | ab_size ab_offset ab_next ab_mem | given out ... | free ...        |
+ *                                      ^ ab_mem        ^ ab_mem+ab_offset
+ *
+ * ab_offset never exceeds ab_size and never shrinks. */
+struct _block {
+    size_t ab_size;             /* bytes behind the header; set once */
+    size_t ab_offset;           /* how many of them are given out */
+    struct _block *ab_next;     /* the block opened after this one, or NULL */
+    void *ab_mem;               /* the first byte behind the header; set once */
+};
+
+/* Blocks a_head ... a_cur are chained by ab_next, in the order in which they
+ * were opened; a_cur is the last, its ab_next is NULL between two calls. */
+struct _arena {
+    struct _block *a_head;      /* where freeing starts; never NULL */
+    struct _block *a_cur;       /* where requests are served */
+    PyObject *a_objects;        /* a list: one reference for each object */
+};
+
+#ifndef GF_UPSTREAM_POLICY
+/* Ours: _PyArena_Malloc, with its promises, compiled into the caller. */
+static inline void *
+_PyArena_Bump(PyArena *arena, size_t size)
+{
+    struct _block *b = arena->a_cur;
+    size_t offset = b->ab_offset;
+    if (size > _Py_SIZE_ROUND_DOWN(b->ab_size - offset, 8)) {
+        return _PyArena_Malloc(arena, size);
+    }
+    b->ab_offset = offset + _Py_SIZE_ROUND_UP(size, 8);
+    return (char *)b->ab_mem + offset;
+}
+#  define _PyArena_Malloc(arena, size) _PyArena_Bump(arena, size)
+#endif
+
 
 #ifdef __cplusplus
 }

@@ -23,8 +23,10 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(size_t),
                "a size and its signed twin are equally wide");
 #define PyAPI_FUNC(RTYPE) __attribute__((visibility("default"))) RTYPE
 #define PyAPI_DATA(RTYPE) extern __attribute__((visibility("default"))) RTYPE
-/* `a` is a power of two. Neither macro looks for overflow: a result smaller
- * than its argument means that the sum has wrapped round. */
+/* `a` is a power of two. Nobody looks for overflow: what was rounded up and is
+ * smaller than before has wrapped round. */
+#define _Py_SIZE_ROUND_DOWN(n, a) ((size_t)(n) & ~((size_t)(a) - 1))
+
 #define _Py_SIZE_ROUND_UP(n, a) \
     (((size_t)(n) + ((size_t)(a) - 1)) & ~((size_t)(a) - 1))
 
