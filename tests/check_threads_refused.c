@@ -67,6 +67,18 @@ START_TEST(test_claim_13_1_whoever_comes_first)
     ck_assert_int_eq(is_initialized(), 1);
 }
 END_TEST
+START_TEST(test_claim_13_4_the_new_thread_frees_the_block)
+{
+    PyThread_ident_t ident;
+    PyThread_handle_t handle;
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(again_start_joinable_thread(do_nothing, NULL, &ident, &handle), 0);
+        ck_assert_int_eq(again_join_thread(handle), 0);
+        ck_assert_int_eq(__atomic_load_n(&callbacks_alive, __ATOMIC_SEQ_CST), 0);
+        ck_assert_int_eq(attrs_alive, 0);           /* pythread_wrapper; the starter */
+    }
+}
+END_TEST
 START_TEST(test_claim_13_6_a_refused_start_leaves_nothing)
 {
     static const struct { const char *call; int code; } ways[] = {
@@ -121,6 +133,22 @@ START_TEST(test_claim_13_7_join_and_detach_pass_the_code_on)
         ck_assert_int_eq(again_detach_thread(handle), codes[i]);
     }
     ck_assert_int_eq(again_join_thread(handle), 0);
+}
+END_TEST
+static void
+exit_at_once(void *Py_UNUSED(arg))
+{
+    void (*volatile end)(void) = again_exit_thread;         /* "noreturn" is hidden */
+    end();
+}
+
+START_TEST(test_claim_13_10_nothing_is_left_of_it)
+{
+    PyThread_ident_t ident;
+    PyThread_handle_t handle;
+    ck_assert_int_eq(again_start_joinable_thread(exit_at_once, NULL, &ident, &handle), 0);
+    ck_assert_int_eq(again_join_thread(handle), 0);
+    ck_assert_int_eq(__atomic_load_n(&callbacks_alive, __ATOMIC_SEQ_CST), 0);
 }
 END_TEST
 START_TEST(test_claim_13_13_what_the_system_refuses_changes_nothing)
@@ -238,9 +266,11 @@ refused_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_claim_13_1_the_first_use_makes_ready_once);
     tcase_add_loop_test(tc, test_claim_13_1_whoever_comes_first, 0, 6);
+    tcase_add_test(tc, test_claim_13_4_the_new_thread_frees_the_block);
     tcase_add_test(tc, test_claim_13_6_a_refused_start_leaves_nothing);
     tcase_add_test(tc, test_claim_13_6_no_memory_no_thread);
     tcase_add_test(tc, test_claim_13_7_join_and_detach_pass_the_code_on);
+    tcase_add_test(tc, test_claim_13_10_nothing_is_left_of_it);
     tcase_add_test(tc, test_claim_13_13_what_the_system_refuses_changes_nothing);
     tcase_add_test(tc, test_claim_13_19_none_is_given_to_the_system);
     tcase_add_test(tc, test_claim_13_21_a_key_that_fits_no_int_is_refused);
