@@ -12,6 +12,8 @@ UNITS = {"crowd": "M/s", "alternate": "µs", "pass": "µs", "wait": "ms", "start
 BASE = "cpython-gil"    # what ratios are against
 PORTS = ("port-gil", "port-ft")
 RIVALS = ("cpython-gil", "cpython-ft", "parking-lot")
+SHORT = {"cpython-gil": "CPython GIL", "cpython-ft": "CPython FT", "parking-lot": "parking_lot", "port-gil": "port GIL", "port-ft": "port FT",
+         "upstream-gil": "port GIL, upstream's policy", "upstream-ft": "port FT, upstream's policy"}
 COLOURS = {"port-ft": "#c65d21", "port-gil": "#a8842c", "cpython-ft": "#3d7fc4", "cpython-gil": "#2f9485", "parking-lot": "#8a6bd1", "pthread": "#8c8c8c"}
 
 
@@ -58,6 +60,12 @@ def mean_ratio(ratios):
 
 # ---- the goals
 
+def against(peers, port):
+    """How many times as fast the port is, in one cell of the crowds, as the best of its rivals and as CPython's build of the same kind."""
+    rivals = [ratio("crowd", peers[port], peers[rival]) for rival in RIVALS if rival in peers]
+    return min(rivals, default=math.nan), ratio("crowd", peers[port], peers.get(port.replace("port", "cpython")))
+
+
 def goals(cells, names):
     """[(goal, figure, met or None)]: None where it was not measured."""
     found = []
@@ -75,17 +83,17 @@ def goals(cells, names):
         limit(f"Alone, {names[port]}: at most 1.05 × the limit", 1 / ratio("uncontended", figure("uncontended", port), figure("uncontended", "bare")), 1.05, "{:.2f} ×")
     crowds = {key: peers for key, peers in cells.items() if key[0] == "crowd"}
     for port in PORTS:
-        against = [min(ratio("crowd", peers[port], peers.get(rival)) for rival in RIVALS if rival in peers) for peers in crowds.values()
-                   if port in peers and any(rival in peers for rival in RIVALS)]
-        won = sum(r >= 1 for r in against)
+        best = [best for peers in crowds.values() if port in peers and not math.isnan(best := against(peers, port)[0])]
+        won = sum(r >= 1 for r in best)
         say(f"Crowds, {names[port]}: at least the best of CPython's two builds and parking_lot in 80 % of the cells",
-            f"{won} of {len(against)}" if against else "not measured", won >= 0.8 * len(against) if against else None)
+            f"{won} of {len(best)}" if best else "not measured", won >= 0.8 * len(best) if best else None)
     for port in PORTS:
         twin = port.replace("port", "cpython")
-        each = [(ratio("crowd", peers[port], peers.get(twin)), key) for key, peers in crowds.items() if port in peers and twin in peers]
+        each = [(against(peers, port)[1], key) for key, peers in crowds.items() if port in peers and twin in peers]
         least, where = min(each, default=(math.nan, None))
-        say(f"Crowds, {names[port]}: nowhere below 0.95 × {names[twin]}", f"least {least:.2f} × ({where[1]} threads, {where[2]}/{where[3]} ns)" if each else "not measured",
-            least >= 0.95 if each else None)
+        below = sum(r < 0.95 for r, _ in each)
+        say(f"Crowds, {names[port]}: nowhere below 0.95 × {names[twin]}", f"{below} of {len(each)} below, least {least:.2f} × ({where[1]} threads, {where[2]}/{where[3]} ns)"
+            if each else "not measured", not below if each else None)
     for port in PORTS:
         each = [ratio("crowd", peers[port], peers["parking-lot"]) for key, peers in crowds.items() if key[1] == 256 and port in peers and "parking-lot" in peers]
         say(f"256 threads, {names[port]}: at least 0.9 × parking_lot", f"least {min(each):.2f} ×, mean {mean_ratio(each):.2f} ×" if each else "not measured",
@@ -109,7 +117,7 @@ def show(value):
     """Three digits that count."""
     if value is None or math.isnan(value):
         return "–"
-    return f"{value:.0f}" if value >= 100 else f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}" if value > 0.001 else "0"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}" if value > 0.001 else "0"
 
 
 def table(head, rows):
@@ -139,6 +147,34 @@ def crowd_means(cells, names):
     return table(["threads", *map(str, sizes), "least / most, 8 threads"], [row for _, row in rows])
 
 
+def crowd_verdicts(cells):
+    """Every cell of the crowds, and where it stands to the goals: what is below is bold."""
+    def mark(value, least):
+        return f"**{show(value)}**" if value < least else show(value)
+    rows = []
+    for key, at in sorted(cells.items()):
+        if key[0] == "crowd" and any(port in at for port in PORTS):
+            rows.append([f"{key[1]}: {key[2]}/{key[3]}"])
+            for port in PORTS:
+                best, twin = against(at, port) if port in at else (math.nan, math.nan)
+                rows[-1] += [mark(best, 1), mark(twin, 0.95)]
+    return table(["threads: section/gap, ns", *(f"{SHORT[port]}, × {what}" for port in PORTS for what in ("the best rival", "its CPython"))], rows)
+
+
+def policy_gains(cells):
+    """What the policy alone gains: the same port with and without it, how many times as fast."""
+    rows = []
+    whole = [(f"crowd of {n}, mean of all cells", [key for key in cells if key[0] == "crowd" and key[1] == n]) for n in sorted({key[1] for key in cells if key[0] == "crowd"})]
+    for title, keys in [("alone", [("uncontended", 1, 0, 0)]), *whole] + [(title, [key]) for title, key in (
+            ("alternation", ("alternate", 2, 0, 0)), ("longest wait of 8 threads", ("wait", 8, 1000, 0)), ("passing the turn asleep", ("pass", 2, 0, 0)),
+            ("1,000 waiters at one other address", ("bucket-same", 1, 0, 0)), ("1,000 waiters at 1,000 other addresses", ("bucket-other", 1, 0, 0)),
+            ("1,000 waiters, the last one found", ("bucket-hit", 1, 0, 0)), ("arena, warm", ("arena-warm", 1, 0, 0)), ("arena, cold", ("arena-cold", 1, 0, 0)))]:
+        gains = [mean_ratio([ratio(key[0], cells.get(key, {}).get(port), cells.get(key, {}).get(port.replace("port", "upstream"))) for key in keys]) for port in PORTS]
+        if not all(map(math.isnan, gains)):
+            rows.append([title, *map(show, gains)])
+    return table(["× the port with upstream's policy", *(SHORT[port] for port in PORTS)], rows) if rows else ""
+
+
 def crowd_cells(cells, names):
     columns = [peer for peer in (*RIVALS, *PORTS, "upstream-gil", "upstream-ft") if any(peer in at for key, at in cells.items() if key[0] == "crowd")]
     rows = []
@@ -147,7 +183,7 @@ def crowd_cells(cells, names):
             best = max(at, key=lambda peer: at[peer].median)
             rows.append([f"{key[1]}: {key[2]}/{key[3]}", *(f"{show(at[c].median)}{'' if at[c].clean else ' *'}" if c in at else "–" for c in columns),
                          f"{show(at[best].median)} {names[best]}"])
-    return table(["threads: section/gap, ns", *(names[c] for c in columns), "best of all"], rows)
+    return table(["threads: section/gap, ns", *(SHORT[c] for c in columns), "best of all"], rows)
 
 
 def write(raw, facts, place):
@@ -179,11 +215,19 @@ def text(cells, names, facts, pictures):
     met = sum(bool(v) for _, _, v in verdicts)
     parts += [f"**The goals**: {met} of {len(verdicts)} met.",
               table(["goal", "measured", ""], [[goal, value, {True: "met", False: "not met", None: "–"}[ok]] for goal, value, ok in verdicts])]
+    gains = policy_gains(cells)
+    if gains:
+        parts += ["**What the policies alone gain**: how many times as fast the port is as the same port built with `POLICY=upstream` (above 1 is a gain; GIL and FT are "
+                  "the builds with the GIL and free-threaded).", gains]
     parts += ["**Alone**: lock and unlock, nobody else there.", one_work(cells, ("uncontended", 1, 0, 0), names)]
-    parts += [f"![{caption}]({name})" for name, caption in pictures]
+    def drawn(work):
+        return [f"![{caption}]({name})" for name, caption in pictures.get(work, [])]
+    parts += drawn("crowd")
     if any(key[0] == "crowd" for key in cells):
         parts += ["**Crowds**: how many times as fast as CPython's GIL build, as the geometric mean over all sections and gaps; and, with 8 threads, how often the "
                   "unluckiest thread got the lock compared with the luckiest (median of the cells; 1 is fair).", crowd_means(cells, names),
+                  "**Crowds and the goals, cell by cell**: how many times as fast as the best of CPython's two builds and parking_lot, and as CPython's build of the "
+                  "same kind. Bold is what is below the goal: 1 and 0.95.", crowd_verdicts(cells),
                   "**Crowds, cell by cell**: millions of acquisitions a second.", crowd_cells(cells, names)]
     for title, key in (("**Alternation**: one turn of two threads", ("alternate", 2, 0, 0)),
                        ("**The longest wait**: 8 threads, sections of 1 µs, no gap; the worst of each round", ("wait", 8, 1000, 0)),
@@ -195,41 +239,85 @@ def text(cells, names, facts, pictures):
                        ("**A thread**: start and join", ("start", 1, 0, 0)), ("**24 random bytes**", ("urandom", 1, 0, 0)),
                        ("**A hash of 8 bytes**", ("hash-8", 1, 0, 0)), ("**of 64 bytes**", ("hash-64", 1, 0, 0)), ("**of 4,096 bytes**", ("hash-4096", 1, 0, 0))):
         if key in cells:
-            parts += [title + ".", one_work(cells, key, names)]
+            parts += [title + ".", *drawn(key[0]), one_work(cells, key, names)]
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
 
 # ---- the plots
 
-def gnuplot(script, path):
+BARS = {("alternate", 2, 0, 0): "One turn of two threads; medians, with the least and the most of the rounds.",
+        ("arena-warm", 1, 0, 0): "One node drawn from a warm arena, its share of the arena's end included; medians, with the least and the most of the rounds."}
+
+
+def gnuplot(script, path, height):
     """A plot as SVG, whose black is the colour of the text around it, so that it can be read in light and in dark."""
-    subprocess.run(["gnuplot"], input=f'set terminal svg size {{}} font "sans-serif,13" linewidth 1.4\nset output "{path}"\n'.format("760,300") + script, text=True, check=True)
+    subprocess.run(["gnuplot"], input=f'set terminal svg size {{}} font "sans-serif,13" linewidth 1.4\nset output "{path}"\n'.format(f"760,{height}") + script, text=True, check=True)
     svg = path.read_text(encoding="utf-8")
     svg = re.sub(r"<title>Gnuplot</title>\s*<desc>.*?</desc>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"\b(?:black|rgb\( *0, *0, *0\))", "currentColor", svg).replace('fill="#ffffff"', 'fill="none"')
     path.write_text(svg, encoding="utf-8")
 
 
-def plots(cells, names, place):
-    for old in place.glob("bench-*.svg"):
-        old.unlink()
+def plain(text):
+    """Text in which gnuplot sees no markup."""
+    return text.replace("_", r"\\_")
+
+
+def crowd_plot(cells, names, place):
     crowds = {key: peers for key, peers in cells.items() if key[0] == "crowd"}
     sizes = sorted({key[1] for key in crowds})
-    if shutil.which("gnuplot") is None or len(sizes) < 2:
+    if len(sizes) < 2:
         return []
     gaps = sorted({key[3] for key in crowds})
     gap, sections = gaps[len(gaps) // 2], sorted({key[2] for key in crowds})
     peers = [peer for peer in COLOURS if any(peer in at for at in crowds.values())]
-    script = [f"set multiplot layout 1,{len(sections)}", 'set style fill solid', "unset key", "set logscale x 2", "set border 3", "set xtics nomirror", "set ytics nomirror",
-              f"set xtics ({', '.join(str(n) for n in sizes)})", "set yrange [0:*]", "set lmargin 6", "set bmargin 5", 'set xlabel "threads"']
+    script = [f"set multiplot layout 1,{len(sections)}", "unset key", "set logscale x 2", "set border 3", "set xtics nomirror", "set ytics nomirror",
+              f"set xtics ({', '.join(str(n) for n in sizes)})", "set yrange [0:*]", "set lmargin 6", "set tmargin 5.5", "set bmargin 3.5", 'set xlabel "threads"']
+    for i, peer in enumerate(peers):        # the legend, in rows of three above all panels
+        x, y = 0.06 + 0.32 * (i % 3), 0.96 - 0.07 * (i // 3)
+        script += [f'set label "●" at screen {x},{y} textcolor rgb "{COLOURS[peer]}"', f'set label "{plain(names[peer])}" at screen {x + 0.02},{y}']
     for i, section in enumerate(sections):
-        script.append(f'set title "sections of {section} ns"\nset ylabel "{"M/s" if i == 0 else ""}"')
-        script.append('set key top right samplen 1.5' if i == 0 else "unset key")
+        script.append("unset label" if i == 1 else "")
+        script.append(f'set title "sections of {section} ns"\nset ylabel "{"millions a second" if i == 0 else ""}"')
         lines = []
         for peer in peers:
             script.append(f"$d{i}_{peer.replace('-', '_')} << E\n" + "\n".join(
                 f"{n} {crowds[key][peer].median}" for n in sizes if (key := ("crowd", n, section, gap)) in crowds and peer in crowds[key]) + "\nE")
-            lines.append(f'$d{i}_{peer.replace("-", "_")} using 1:2 with linespoints pt 7 ps 0.5 lc rgb "{COLOURS[peer]}" title "{names[peer]}"')
+            lines.append(f'$d{i}_{peer.replace("-", "_")} using 1:2 with linespoints pt 7 ps 0.5 lc rgb "{COLOURS[peer]}"')
         script.append("plot " + ", ".join(lines))
-    gnuplot("\n".join(script) + "\nunset multiplot\n", place / "bench-crowd.svg")
+    gnuplot("\n".join(script) + "\nunset multiplot\n", place / "bench-crowd.svg", 330)
     return [("bench-crowd.svg", f"Acquisitions a second as threads grow in number, with gaps of {gap} ns; medians.")]
+
+
+def bars(figures, names, unit, path):
+    """One bar for each peer, the best above, with the least and the most of the rounds."""
+    order = sorted(figures, key=lambda peer: -figures[peer].median)
+    labels = ", ".join(f'"{plain(names[peer])}" {i}' for i, peer in enumerate(order))
+    data = "\n".join(f"{f.median} {i} {f.low} {f.high} {int(COLOURS.get(peer, '#9a9a9a')[1:], 16)}" for i, peer in enumerate(order) for f in [figures[peer]])
+    gnuplot(f"""set border 1
+unset key
+set ytics ({labels}) scale 0
+set xtics nomirror
+set xlabel "{unit}"
+set xrange [0:*]
+set yrange [-0.6:{len(order) - 0.4}]
+set style fill solid
+$d << E
+{data}
+E
+plot $d using 1:2:(0):1:($2-0.32):($2+0.32):5 with boxxyerror lc rgb variable, $d using 3:2:($4-$3):(0) with vectors nohead lc black
+""", path, 70 + 24 * len(order))
+
+
+def plots(cells, names, place):
+    """{work: [(file, caption)]}; without gnuplot there are none, and the tables say the same."""
+    for old in place.glob("bench-*.svg"):
+        old.unlink()
+    if shutil.which("gnuplot") is None:
+        return {}
+    pictures = {"crowd": crowd_plot(cells, names, place)}
+    for key, caption in BARS.items():
+        if len(cells.get(key, {})) > 1:
+            bars(cells[key], names, UNITS.get(key[0], "ns"), place / f"bench-{key[0]}.svg")
+            pictures[key[0]] = [(f"bench-{key[0]}.svg", caption)]
+    return pictures

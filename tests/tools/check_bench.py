@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import pathlib
+import shutil
 import sys
 import tempfile
 import unittest
@@ -46,7 +47,7 @@ class Arithmetic(unittest.TestCase):
         self.assertIsNone(report.Figure(rows(1)).fairness)
 
     def test_three_digits(self):
-        self.assertEqual([report.show(v) for v in (1234.5, 99.94, 4.567, 0.04321, 0, math.nan)], ["1234", "99.9", "4.57", "0.0432", "0", "–"])
+        self.assertEqual([report.show(v) for v in (1234.5, 99.94, 4.567, 0.04321, 0, math.nan)], ["1,234", "99.9", "4.57", "0.0432", "0", "–"])
 
 
 class Load(unittest.TestCase):
@@ -104,7 +105,7 @@ class Goals(unittest.TestCase):
             return {("crowd", 256, 50, gap): {"port-gil": ours, "cpython-gil": best, "parking-lot": 1.0}}
         cells = cell(0, 2.0, 1.9) | cell(1, 2.0, 1.9) | cell(2, 2.0, 1.9) | cell(3, 2.0, 1.9) | cell(4, 1.0, 2.0)
         self.assertEqual(self.verdict("Crowds, the port, GIL build: at least", cells), [("4 of 5", True)])
-        self.assertEqual(self.verdict("Crowds, the port, GIL build: nowhere", cells), [("least 0.50 × (256 threads, 50/4 ns)", False)])
+        self.assertEqual(self.verdict("Crowds, the port, GIL build: nowhere", cells), [("1 of 5 below, least 0.50 × (256 threads, 50/4 ns)", False)])
         self.assertEqual(self.verdict("256 threads, the port, GIL build", cells)[0][1], True)
 
     def test_arena(self):
@@ -135,6 +136,23 @@ class Report(unittest.TestCase):
             self.assertEqual([(f["median"], f["least"], f["most"], f["times_cpython"]) for f in figures if f["peer"] == "port-gil"], [("4", "2", "6", "2.0000")] * 2)
             self.assertIn("nsync_mu (it is away)", text)
             self.assertIn("P, 2 cores", text)
+
+    def test_what_is_below_a_goal_is_bold_and_the_policy_has_its_gain(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = self.write(pathlib.Path(folder), [[1, "crowd", 8, 50, 0, peer, value, 10, 20, 0, 1] for peer, value in (
+                ("cpython-gil", 1.0), ("cpython-ft", 4.0), ("port-gil", 2.0), ("upstream-gil", 0.5), ("port-ft", 3.0))])
+        self.assertIn("| 8: 50/0 | **0.500** | 2.00 | **0.750** | **0.750** |", text)
+        self.assertIn("| crowd of 8, mean of all cells | 4.00 | – |", text)
+
+    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here: make setup bench")
+    def test_each_plot_stands_with_its_work(self):
+        with tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder)
+            text = self.write(place, [[1, work, 1, 0, 0, peer, v, "", "", 0, 1] for work in ("arena-warm", "start") for peer, v in (("cpython-gil", 4), ("port-gil", 2))])
+            self.assertIn("**Arena, warm**: one node.\n\n![One node drawn", text)
+            svg = (place / "bench-arena-warm.svg").read_text()
+        self.assertIn("the port, GIL build", svg)
+        self.assertNotIn("black", svg)
 
     def test_a_line_that_is_no_measurement_is_named(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(SystemExit, r"raw\.csv:3: not a measurement"):
