@@ -67,48 +67,48 @@ def against(peers, port):
 
 
 def goals(cells, names):
-    """[(goal, figure, met or None)]: None where it was not measured."""
-    found = []
-
-    def figure(work, peer, *where):
-        return cells.get((work, *(where or (1, 0, 0))), {}).get(peer)
-
-    def say(goal, value, met):
-        found.append((goal, value, met))
-
-    def limit(goal, value, highest, show):
-        say(goal, show.format(value) if not math.isnan(value) else "not measured", None if math.isnan(value) else value <= highest)
-
-    for port in PORTS:
-        limit(f"Alone, {names[port]}: at most 1.05 × the limit", 1 / ratio("uncontended", figure("uncontended", port), figure("uncontended", "bare")), 1.05, "{:.2f} ×")
+    """{goal: {port: (figure, met)}}; a port is not there where it was not measured."""
     crowds = {key: peers for key, peers in cells.items() if key[0] == "crowd"}
+    found = {}
+
+    def say(goal, port, value, met):
+        found.setdefault(goal, {})
+        if value is not None:
+            found[goal][port] = (value, met)
+
+    def limit(goal, port, value, highest, form):
+        say(goal, port, None if math.isnan(value) else form.format(value), value <= highest)
+
+    def median(work, peer, *where):
+        one = cells.get((work, *(where or (1, 0, 0))), {}).get(peer)
+        return one.median if one else math.nan
+
     for port in PORTS:
-        best = [best for peers in crowds.values() if port in peers and not math.isnan(best := against(peers, port)[0])]
+        limit("Alone: at most 1.05 × the limit", port, median("uncontended", port) / median("uncontended", "bare"), 1.05, "{:.2f} ×")
+        here = {key: against(peers, port) for key, peers in crowds.items() if port in peers}
+        best = [best for best, _ in here.values() if not math.isnan(best)]
         won = sum(r >= 1 for r in best)
-        say(f"Crowds, {names[port]}: at least the best of CPython's two builds and parking_lot in 80 % of the cells",
-            f"{won} of {len(best)}" if best else "not measured", won >= 0.8 * len(best) if best else None)
-    for port in PORTS:
-        twin = port.replace("port", "cpython")
-        each = [(against(peers, port)[1], key) for key, peers in crowds.items() if port in peers and twin in peers]
-        least, where = min(each, default=(math.nan, None))
-        below = sum(r < 0.95 for r, _ in each)
-        say(f"Crowds, {names[port]}: nowhere below 0.95 × {names[twin]}", f"{below} of {len(each)} below, least {least:.2f} × ({where[1]} threads, {where[2]}/{where[3]} ns)"
-            if each else "not measured", not below if each else None)
-    for port in PORTS:
-        each = [ratio("crowd", peers[port], peers["parking-lot"]) for key, peers in crowds.items() if key[1] == 256 and port in peers and "parking-lot" in peers]
-        say(f"256 threads, {names[port]}: at least 0.9 × parking_lot", f"least {min(each):.2f} ×, mean {mean_ratio(each):.2f} ×" if each else "not measured",
-            min(each) >= 0.9 if each else None)
-    for work, goal, highest, show, where in (
-            ("alternate", "Alternation, {}: at most 0.4 µs", 0.4, "{:.2f} µs", (2, 0, 0)),
-            ("wait", "Longest wait, 8 threads, {}: at most 2 ms", 2.0, "{:.2f} ms", (8, 1000, 0)),
-            ("bucket-same", "1,000 waiters at one other address, {}: at most 0.1 µs", 100.0, "{:.0f} ns", (1, 0, 0)),
-            ("bucket-other", "1,000 waiters at 1,000 other addresses, {}: at most 0.1 µs", 100.0, "{:.0f} ns", (1, 0, 0))):
-        for port in PORTS:
-            one = figure(work, port, *where)
-            limit(goal.format(names[port]), one.median if one else math.nan, highest, show)
-    limit("Arena, warm: at most 0.55 × CPython's", 1 / ratio("arena-warm", figure("arena-warm", "port-gil"), figure("arena-warm", BASE)), 0.55, "{:.2f} ×")
-    limit("Start and join: at most 1.05 × raw pthreads", 1 / ratio("start", figure("start", "port-gil"), figure("start", "raw-thread")), 1.05, "{:.2f} ×")
+        say("Crowds: at least the best of CPython's two builds and parking_lot in 80 % of the cells", port, f"in {won} of {len(best)}" if best else None, won >= 0.8 * len(best))
+        twin = [(twin, key) for key, (_, twin) in here.items() if not math.isnan(twin)]
+        least, where = min(twin, default=(math.nan, None))
+        below = sum(r < 0.95 for r, _ in twin)
+        say("Crowds: nowhere below 0.95 × CPython's build of the same kind", port,
+            f"least {least:.2f} × ({where[1]}: {where[2]}/{where[3]}), below in {below} of {len(twin)}" if twin else None, not below)
+        most = [ratio("crowd", peers[port], peers["parking-lot"]) for key, peers in crowds.items() if key[1] == 256 and port in peers and "parking-lot" in peers]
+        say("256 threads: at least 0.9 × parking_lot", port, f"least {min(most):.2f} ×, mean {mean_ratio(most):.2f} ×" if most else None, bool(most) and min(most) >= 0.9)
+        limit("Alternation: at most 0.4 µs", port, median("alternate", port, 2, 0, 0), 0.4, "{:.2f} µs")
+        limit("Longest wait of 8 threads: at most 2 ms", port, median("wait", port, 8, 1000, 0), 2, "{:.2f} ms")
+        limit("1,000 waiters at one other address: at most 0.1 µs", port, median("bucket-same", port), 100, "{:.0f} ns")
+        limit("1,000 waiters at 1,000 other addresses: at most 0.1 µs", port, median("bucket-other", port), 100, "{:.0f} ns")
+        limit("Arena, warm: at most 0.55 × CPython's", port, median("arena-warm", port) / median("arena-warm", BASE), 0.55, "{:.2f} ×")
+        limit("Start and join: at most 1.05 × raw pthreads", port, median("start", port) / median("start", "raw-thread"), 1.05, "{:.2f} ×")
     return found
+
+
+def goal_table(verdicts):
+    def cell(at, port):
+        return f"{at[port][0]}: {'met' if at[port][1] else '**not met**'}" if port in at else "not measured"
+    return table(["goal", *(SHORT[port] for port in PORTS)], [[goal, *(cell(at, port) for port in PORTS)] for goal, at in verdicts.items()], text=True)
 
 
 # ---- the tables
@@ -120,8 +120,8 @@ def show(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}" if value > 0.001 else "0"
 
 
-def table(head, rows):
-    align = ["---"] + ["--:"] * (len(head) - 1)
+def table(head, rows, text=False):
+    align = ["---"] + ["---" if text else "--:"] * (len(head) - 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, align, *rows]) + "\n"
 
 
@@ -208,13 +208,11 @@ def text(cells, names, facts, pictures):
     parts = [f"Measured on {facts['at']}: {m['processor']}, {m['cores']} cores{m['virtual']}, {m['kernel']}, {m['compiler']}; "
              f"{rounds} rounds, every peer once in each, in an order drawn anew." + (" A quick run: fewer cells, fewer rounds." if facts["quick"] else "")
              + (f" A star marks {unclean} figures of which every round had foreign load." if unclean else "")]
-    parts.append("Peers: " + "; ".join(f"{names[peer]}{f' ({version})' if version else ''}" for peer, version in facts["peers"].items()) + ".")
     if facts["missing"]:
         parts.append("Not to be had here: " + "; ".join(f"{names[name]} ({why})" for name, why in facts["missing"].items()) + ".")
     verdicts = goals(cells, names)
-    met = sum(bool(v) for _, _, v in verdicts)
-    parts += [f"**The goals**: {met} of {len(verdicts)} met.",
-              table(["goal", "measured", ""], [[goal, value, {True: "met", False: "not met", None: "–"}[ok]] for goal, value, ok in verdicts])]
+    given = [met for at in verdicts.values() for _, met in at.values()]
+    parts += [f"**The goals**: {sum(given)} of {len(given)} met. Each is asked of the port's build with the GIL and of the free-threaded one (FT).", goal_table(verdicts)]
     gains = policy_gains(cells)
     if gains:
         parts += ["**What the policies alone gain**: how many times as fast the port is as the same port built with `POLICY=upstream` (above 1 is a gain; GIL and FT are "
@@ -240,6 +238,7 @@ def text(cells, names, facts, pictures):
                        ("**A hash of 8 bytes**", ("hash-8", 1, 0, 0)), ("**of 64 bytes**", ("hash-64", 1, 0, 0)), ("**of 4,096 bytes**", ("hash-4096", 1, 0, 0))):
         if key in cells:
             parts += [title + ".", *drawn(key[0]), one_work(cells, key, names)]
+    parts += ["**The peers** and what they are.", table(["peer", "version"], [[names[peer], version or "this book's"] for peer, version in facts["peers"].items()], text=True)]
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
 

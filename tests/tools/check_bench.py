@@ -89,28 +89,32 @@ class Load(unittest.TestCase):
 class Goals(unittest.TestCase):
     NAMES = {peer.name: peer.title for peer in bench.PEERS}
 
-    def verdict(self, start, cells):
+    def verdict(self, start, cells, port="port-gil"):
         figures = {key: {peer: report.Figure(rows(value)) for peer, value in peers.items()} for key, peers in cells.items()}
-        return [(value, met) for goal, value, met in report.goals(figures, self.NAMES) if goal.startswith(start)]
+        return next(at for goal, at in report.goals(figures, self.NAMES).items() if goal.startswith(start)).get(port)
 
     def test_what_was_not_measured_has_no_verdict(self):
-        self.assertTrue(all(met is None and value == "not measured" for value, met in self.verdict("", {})))
+        verdicts = report.goals({}, self.NAMES)
+        self.assertEqual(list(verdicts.values()), [{}] * 10)
+        self.assertNotIn("met", report.goal_table(verdicts))
 
     def test_alone(self):
         cells = {("uncontended", 1, 0, 0): {"bare": 4.0, "port-gil": 4.2, "port-ft": 4.3}}
-        self.assertEqual(self.verdict("Alone", cells), [("1.05 ×", True), ("1.07 ×", False)])
+        self.assertEqual(self.verdict("Alone", cells), ("1.05 ×", True))
+        self.assertEqual(self.verdict("Alone", cells, "port-ft"), ("1.07 ×", False))
 
     def test_crowds(self):
         def cell(gap, ours, best):
             return {("crowd", 256, 50, gap): {"port-gil": ours, "cpython-gil": best, "parking-lot": 1.0}}
         cells = cell(0, 2.0, 1.9) | cell(1, 2.0, 1.9) | cell(2, 2.0, 1.9) | cell(3, 2.0, 1.9) | cell(4, 1.0, 2.0)
-        self.assertEqual(self.verdict("Crowds, the port, GIL build: at least", cells), [("4 of 5", True)])
-        self.assertEqual(self.verdict("Crowds, the port, GIL build: nowhere", cells), [("1 of 5 below, least 0.50 × (256 threads, 50/4 ns)", False)])
-        self.assertEqual(self.verdict("256 threads, the port, GIL build", cells)[0][1], True)
+        self.assertEqual(self.verdict("Crowds: at least", cells), ("in 4 of 5", True))
+        self.assertEqual(self.verdict("Crowds: at least", cells | cell(5, 1.0, 2.0)), ("in 4 of 6", False))
+        self.assertEqual(self.verdict("Crowds: nowhere", cells), ("least 0.50 × (256: 50/4), below in 1 of 5", False))
+        self.assertEqual(self.verdict("256 threads", cells), ("least 1.00 ×, mean 1.74 ×", True))
 
     def test_arena(self):
-        self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 2.0, "cpython-gil": 4.0}}), [("0.50 ×", True)])
-        self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 3.0, "cpython-gil": 4.0}}), [("0.75 ×", False)])
+        self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 2.0, "cpython-gil": 4.0}}), ("0.50 ×", True))
+        self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 3.0, "cpython-gil": 4.0}}), ("0.75 ×", False))
 
 
 class Report(unittest.TestCase):
