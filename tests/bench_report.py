@@ -271,10 +271,10 @@ def crowd_plot(cells, names, place):
     gap, sections = gaps[len(gaps) // 2], sorted({key[2] for key in crowds})
     peers = [peer for peer in COLOURS if any(peer in at for at in crowds.values())]
     script = [f"set multiplot layout 1,{len(sections)}", "unset key", "set logscale x 2", "set border 3", "set xtics nomirror", "set ytics nomirror",
-              f"set xtics ({', '.join(str(n) for n in sizes)})", "set yrange [0:*]", "set lmargin 6", "set tmargin 5.5", "set bmargin 3.5", 'set xlabel "threads"']
+              f"set xtics ({', '.join(str(n) for n in sizes)})", f"set xrange [{sizes[0] * 0.85}:{sizes[-1] * 1.2}]", "set yrange [0:*]", "set lmargin 6", "set tmargin 5.5", "set bmargin 3.5", 'set xlabel "threads"']
     for i, peer in enumerate(peers):        # the legend, in rows of three above all panels
         x, y = 0.06 + 0.32 * (i % 3), 0.96 - 0.07 * (i // 3)
-        script += [f'set label "●" at screen {x},{y} textcolor rgb "{COLOURS[peer]}"', f'set label "{plain(names[peer])}" at screen {x + 0.02},{y}']
+        script.append(f'set label "{plain(names[peer])}" at screen {x},{y} point pt 7 ps 0.7 lc rgb "{COLOURS[peer]}" offset 1,-0.25')
     for i, section in enumerate(sections):
         script.append("unset label" if i == 1 else "")
         script.append(f'set title "sections of {section} ns"\nset ylabel "{"millions a second" if i == 0 else ""}"')
