@@ -577,9 +577,9 @@ end
 local function pdf_figure(block, id)
   local text = block.text:gsub('class%s*=%s*"?(%a+)"?', function(class)
     return print_fill[class] and 'style="filled" fillcolor="' .. print_fill[class] .. '"' or ""
-  end)
+  end):gsub("(subgraph%s+cluster[%w_]*%s*{)", "%1 margin=8;")      -- the page's margin is half an inch unless it is 0; a cluster's is 8 points
   local made = dot(block, id, { "-Tpdf", "-Nfontname=Charis SIL", "-Efontname=Charis SIL", "-Gfontname=Charis SIL", "-Nfontsize=10",
-    "-Efontsize=9", "-Gfontsize=10", "-Npenwidth=0.6", "-Epenwidth=0.6", "-Earrowsize=0.7" }, text)
+    "-Efontsize=9", "-Gfontsize=10", "-Npenwidth=0.6", "-Epenwidth=0.6", "-Earrowsize=0.7", "-Gmargin=0" }, text)
   local path = figures_dir .. "/" .. id .. ".pdf"
   local file = io.open(path, "wb") or fail("cannot write " .. path)
   file:write(made)
@@ -942,11 +942,18 @@ local function reference_blocks(entries)
   for _, entry in ipairs(entries) do
     local content = pandoc.utils.blocks_to_inlines(entry.content)
     local stems = index.cited[entry.identifier:gsub("^ref%-", "")] or {}
-    content:extend { pandoc.Space(), pandoc.Str(#stems > 1 and "Cited in chapters\u{a0}" or "Cited in chapter\u{a0}") }
-    if #stems == 1 and stems[1]:match("^00") then content[#content] = pandoc.Str("Cited in the\u{a0}") end
+    local chapters = 0
+    content:extend { pandoc.Space(), pandoc.Str("Cited in ") }
     for i, other in ipairs(stems) do
       local n = tonumber(other:match("^%d+"))
-      content:extend { pandoc.Link(n == 0 and "preface" or tostring(n), other .. ".md#further-reading"), pandoc.Str(i < #stems and ", " or ".") }
+      if n == 0 then
+        content:insert(pandoc.Str("the\u{a0}"))
+      elseif chapters == 0 then
+        content:insert(pandoc.Str((i > 1 and "in " or "") .. (#stems > i and "chapters\u{a0}" or "chapter\u{a0}")))
+      end
+      chapters = chapters + (n > 0 and 1 or 0)
+      content:extend { pandoc.Link(n == 0 and "preface" or tostring(n), other .. ".md#further-reading"),
+        pandoc.Str(i == #stems and "." or n == 0 and " and " or ", ") }
     end
     if target == "latex" then
       content:insert(1, raw_inline("\\gfreference{" .. entry.identifier .. "}"))
