@@ -254,6 +254,12 @@ local function fold(tokens)
 end
 
 -- The lines of a block as HTML or as a run of \gfline. `first` numbers them (upstream's own line numbers).
+local function plain(tokens)
+  local parts = {}
+  for j, t in ipairs(tokens) do parts[j] = t[2] end
+  return table.concat(parts)
+end
+
 local function render_code(lines, context, first, marks)
   if not context.test then code_lines = code_lines + #lines end
   if target == "html" then return page_code(lines, context, marks) end
@@ -266,10 +272,13 @@ local function render_code(lines, context, first, marks)
     end
     local number = first and tostring(first + i - 1) or ""
     if target == "latex" then
-      local cut = #lines > 10 and i > 3 and i < #lines - 3 and "\\gfcut" or ""
+      local cut = ""
+      if #lines > 10 and i > 3 and i < #lines - 3 then      -- best between two functions: after an empty line, before one that is not indented
+        cut = plain(tokens) == "" and plain(lines[i + 1]):match("^%S") and "\\gfcutwell" or "\\gfcut"
+      end
       local rows, hang = fold(tokens)
       for j, row in ipairs(rows) do
-        out[#out + 1] = (j == 1 and "\\gfline{" .. number or "\\gfnextline{" .. hang) .. "}{" .. render(row) .. "}" .. cut
+        out[#out + 1] = (j == 1 and "\\gfline{" .. number or "\\gfnextline{" .. hang) .. "}{" .. render(row) .. "}" .. (j == #rows and cut or "")
       end
     elseif first then
       out[#out + 1] = '<span class="l" data-n="' .. number .. '">' .. render(tokens) .. "</span>"
