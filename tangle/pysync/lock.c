@@ -68,23 +68,18 @@ pause_processor(void)
 }
 
 /* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
- * The pauses grow: 2, 4 … of the processor's, then 1, 2, 4 … yields. */
+ * First the processor's pauses, then yields, and a look after each. */
 static int
 mutex_spin(PyMutex *m, uint8_t *v, int *spin_count)
 {
-    int n = *spin_count;
-    if ((*v & _Py_HAS_PARKED) != 0 || n >= MAX_SPIN_COUNT) {
+    if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
         return 0;
     }
-    if (n < GF_SPIN_PAUSES) {
-        for (int i = 2 << n; i > 0; i--) {
-            pause_processor();
-        }
+    if (*spin_count < GF_SPIN_PAUSES) {
+        pause_processor();
     }
     else {
-        for (int i = 1 << (n - GF_SPIN_PAUSES); i > 0; i--) {
-            _Py_yield();
-        }
+        _Py_yield();
     }
     ++*spin_count;
     *v = _Py_atomic_load_uint8_relaxed(&m->_bits);                  /* [M3] */

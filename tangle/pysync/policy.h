@@ -3,13 +3,13 @@
 #ifndef GF_POLICY_H
 #define GF_POLICY_H
 
-/* A mutex that is held, free-threaded build: rounds of pauses, then of yields,
- * each round twice as long as the one before and followed by a look. */
+/* A mutex that is held, free-threaded build: so many pauses of the processor,
+ * then so many yields, a look after each; then it is time to park. */
 #ifndef GF_SPIN_PAUSES
-#  define GF_SPIN_PAUSES 2      /* 2 + 4 pauses of the processor */
+#  define GF_SPIN_PAUSES 4
 #endif
 #ifndef GF_SPIN_YIELDS
-#  define GF_SPIN_YIELDS 5      /* 1 + 2 + 4 + 8 + 16 yields */
+#  define GF_SPIN_YIELDS 31
 #endif
 
 /* A mutex that is let go: how often a waiter whose millisecond is over is woken
