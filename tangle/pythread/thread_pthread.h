@@ -271,8 +271,10 @@ PyThread_acquire_lock_timed(PyThread_type_lock lock, PY_TIMEOUT_T microseconds,
     int status;
     PyTime_t timeout = microseconds < 0 ? -1 : _PyTime_FromMicrosecondsClamp(microseconds);
     #ifdef HAVE_SEM_CLOCKWAIT
-    struct timespec abs_timeout;
-    _PyTime_AsTimespec_clamp(_PyDeadline_Init(timeout), &abs_timeout);
+    struct timespec abs_timeout = {0};
+    if (timeout > 0) {
+        _PyTime_AsTimespec_clamp(_PyDeadline_Init(timeout), &abs_timeout);
+    }
     #else
     PyTime_t deadline = timeout > 0 && !intr_flag ? _PyDeadline_Init(timeout) : 0;
     #endif
