@@ -7,6 +7,7 @@
    and sees that the check of that name says so. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -27,10 +28,25 @@ const SEARCHES = [
 
 const short = (text) => text.replace(/\s+/g, " ").slice(0, 160);
 
-async function open(book, name, options = {}) {
+/* So many pages are at work at once as there are cores; the others wait for their turn. */
+export class Turns {
+  constructor(size) { this.size = this.free = size; this.waiting = []; }
+  async take(work) {
+    if (this.free) this.free--;
+    else await new Promise((turn) => this.waiting.push(turn));
+    try {
+      return await work();
+    } finally {
+      if (this.waiting.length) this.waiting.shift()();
+      else this.free++;
+    }
+  }
+}
+
+async function open(book, options) {
   const context = await book.browser.newContext({ viewport: WIDE, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(5000);
+  page.setDefaultTimeout(book.patience);
   page.setDefaultNavigationTimeout(30_000);
   page.faults = [];
   page.asked = [];
@@ -38,46 +54,71 @@ async function open(book, name, options = {}) {
   page.on("pageerror", (error) => page.faults.push(`uncaught: ${short(error.message)}`));
   page.on("request", (request) => page.asked.push(request.url()));
   page.on("requestfailed", (request) => page.faults.push(`not loaded: ${request.url().split("/").pop()}`));
-  await page.goto(book.url(name));
   return page;
 }
 
-const close = (page) => page.context().close();
+/* Open a page, look at it, close it. */
+const using = (book, name, options, look) => book.turns.take(async () => {
+  const page = await open(book, options);
+  try {
+    await page.goto(book.url(name));
+    return await look(page);
+  } finally {
+    await page.context().close();
+  }
+});
 
-/* Two pages at a time; whatever goes wrong on a page is a fault of that page. */
-async function each(names, look) {
+/* Each of the pages in turn, several side by side, in windows that stay open; whatever goes wrong on a page is a fault of that page. */
+async function each(book, names, options, look) {
   const faults = [], queue = [...names];
-  await Promise.all([0, 1].map(async () => {
+  await Promise.all(Array.from({ length: Math.min(book.turns.size, names.length) }, async () => {
+    let page;
     for (let name = queue.shift(); name; name = queue.shift()) {
-      try {
-        for (const fault of await look(name)) faults.push(`${name}: ${fault}`);
-      } catch (error) {
-        faults.push(`${name}: ${short(error.message)}`);
-      }
+      await book.turns.take(async () => {
+        try {
+          page ??= await open(book, options);
+          Object.assign(page, { faults: [], asked: [] });
+          await page.goto(book.url(name));
+          for (const fault of await look(page, name)) faults.push(`${name}: ${fault}`);
+        } catch (error) {
+          faults.push(`${name}: ${short(error.message)}`);
+          await page?.context().close().catch(() => {});
+          page = null;
+        }
+      });
     }
+    await page?.context().close();
   }));
   return faults.sort();
 }
 
 const has = (book, word) => book.names.filter((name) => book.text(name).includes(word));
 
-/* One visit to each page serves four checks: loading, narrow screens, axe in the light theme and in the dark one. */
+/* One visit to each page serves four checks: loading, axe in the light theme and in the dark one, narrow screens. */
+const VISITS = {
+  loads: loading,
+  light: (book, page) => violations(page),
+  async dark(book, page) {
+    await page.emulateMedia({ colorScheme: "dark" });
+    return contrast(page, book.known);
+  },
+  narrow: (book, page) => narrowing(page),
+};
+
 function visits(book) {
   return book.visited ??= (async () => {
     const seen = { loads: [], narrow: [], light: [], dark: [] }, times = [];
-    const broken = await each(book.names, async (name) => {
-      const page = await open(book, name, { colorScheme: "light", ...STILL });
-      const put = (kind, faults) => seen[kind].push(...faults.map((fault) => `${name}: ${fault}`));
-      put("loads", await loading(book, page, name, times));
-      put("narrow", await narrowing(page));
+    const broken = await each(book, book.names, { ...STILL, colorScheme: "light" }, async (page, name) => {
+      let axed = false;
+      for (const kind of book.kinds) {
+        if ((kind === "light" || kind === "dark") && !axed) await page.evaluate(book.axe).then(() => { axed = true; });
+        seen[kind].push(...(await VISITS[kind](book, page, name, times)).map((fault) => `${name}: ${fault}`));
+      }
+      const { faults } = page;
+      await page.goto("about:blank");
       await page.setViewportSize(WIDE);
-      await page.evaluate(book.axe);
-      put("light", await violations(page));
-      await page.emulateMedia({ colorScheme: "dark" });
-      put("dark", await violations(page, ["color-contrast", "link-in-text-block"]));
-      put("loads", page.faults);
-      await close(page);
-      return [];
+      await page.emulateMedia({ colorScheme: "light" });
+      return faults;
     });
     seen.loads.push(...broken);
     const middle = (key) => Math.round(times.map((t) => t[key]).sort((a, b) => a - b)[times.length >> 1]);
@@ -92,13 +133,11 @@ function visits(book) {
 
 async function loading(book, page, name, times) {
   const found = await page.evaluate(async () => {
-    const entries = (type) => new Promise((done) => {
-      new PerformanceObserver((list) => done(list.getEntries())).observe({ type, buffered: true });
-      setTimeout(() => done([]), 200);
-    });
-    const [navigation] = performance.getEntriesByType("navigation");
-    const [shifts, paints] = await Promise.all([entries("layout-shift"), entries("largest-contentful-paint")]);
-    return { loaded: navigation.loadEventEnd, shift: shifts.reduce((sum, s) => sum + s.value, 0), painted: paints.length ? paints.at(-1).startTime : 0 };
+    const shifts = [], paints = [], keep = (type, into) => new PerformanceObserver((list) => into.push(...list.getEntries())).observe({ type, buffered: true });
+    keep("layout-shift", shifts);
+    keep("largest-contentful-paint", paints);
+    await new Promise((done) => setTimeout(() => requestAnimationFrame(() => setTimeout(done, 60)), 140));
+    return { loaded: performance.getEntriesByType("navigation")[0].loadEventEnd, shift: shifts.reduce((sum, s) => sum + s.value, 0), painted: paints.at(-1)?.startTime ?? 0 };
   });
   const asked = [...new Set(page.asked)], local = asked.filter((url) => url.startsWith(book.base));
   const weight = local.filter((url) => !url.endsWith(".woff2")).map((url) => fileURLToPath(url.split("#")[0]))
@@ -127,134 +166,138 @@ async function narrowing(page) {
   return out;
 }
 
-async function violations(page, rules) {
-  const found = await page.evaluate((only) => axe.run(document, { preload: false, resultTypes: ["violations"], ...(only ? { runOnly: only } : {}) }), rules);
-  return found.violations.map((v) => `${v.id}, ${v.nodes.length} times: ${v.help}; the first: ${short(v.nodes[0].html)}`);
+const AXE = { preload: false, iframes: false, resultTypes: ["violations"] };
+const told = (found) => found.violations.map((v) => `${v.id}, ${v.nodes.length} times: ${v.help}; the first: ${short(v.nodes[0].html)}`);
+const violations = async (page) => told(await page.evaluate((how) => axe.run(document, how), AXE));
+
+/* Contrast, of each kind of text where it is first met in the book: the same colours, size and weight are not measured twice.
+   Where the light theme was looked at whole, this is enough for the dark one. */
+async function contrast(page, known) {
+  const [found, kinds] = await page.evaluate(async ([how, old]) => {
+    const fresh = new Map(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text; (text = walker.nextNode());) {
+      const e = text.parentElement;
+      if (!text.data.trim() || !e.getClientRects().length) continue;
+      const style = getComputedStyle(e), kind = [e.localName === "a" && getComputedStyle(e.parentElement).color, style.color, style.fontSize, style.fontWeight, style.opacity, style.textDecorationLine];
+      for (let on = e; on; on = on.parentElement) {
+        const under = getComputedStyle(on).backgroundColor;
+        if (under !== "rgba(0, 0, 0, 0)") kind.push(under);
+        if (under.startsWith("rgb(")) break;
+      }
+      if (!old.includes(String(kind)) && !fresh.has(String(kind))) fresh.set(String(kind), e);
+    }
+    const looked = fresh.size ? await axe.run({ include: [...fresh.values()] }, { ...how, runOnly: ["color-contrast", "link-in-text-block"] }) : { violations: [] };
+    return [looked, [...fresh.keys()]];
+  }, [AXE, [...known]]);
+  kinds.forEach((kind) => known.add(kind));
+  return told(found);
 }
 
-const visit = (kind) => async (book) => (await visits(book))[kind];
+const visit = (kind) => Object.assign(async (book) => (await visits(book))[kind], { kind });
 
-const scriptsOff = (book) => each(book.names, async (name) => {
-  const page = await open(book, name, { javaScriptEnabled: false });
-  const out = [...page.faults];
-  const seen = async (what) => (await page.locator(what).all()).length;
-  for (const what of ["article h1", "nav#contents a"]) if (!(await seen(what))) out.push(`no ${what} without scripts`);
+/* What a reader without scripts must find shown, and must not. */
+const scriptsOff = (book) => each(book, book.names, { javaScriptEnabled: false }, async (page) => [...page.faults, ...await page.evaluate(() => {
+  const out = [], all = (what) => [...document.querySelectorAll(what)], shown = (e) => e.checkVisibility({ visibilityProperty: true });
+  for (const what of ["article h1", "nav#contents a"]) if (!all(what).some(shown)) out.push(`no ${what} without scripts`);
   for (const what of [".pair > .side", "figure.trace .strip > li", "figure.code > pre"]) {
-    const hidden = await page.locator(`${what}:not(:visible):not(details *)`).count();
+    const hidden = all(what).filter((e) => !shown(e) && !e.closest("details")).length;
     if (hidden) out.push(`${hidden} ${what} hidden without scripts`);
   }
-  for (const what of ["button:visible", "fieldset:visible", "input:visible", "dialog:visible"]) {
-    if (await page.locator(what).count()) out.push(`${what.split(":")[0]} shown that does nothing without scripts`);
-  }
-  await close(page);
+  for (const what of ["button", "fieldset", "input", "dialog"]) if (all(what).some(shown)) out.push(`${what} shown that does nothing without scripts`);
   return out;
-});
+})]);
+
+const paper = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 
 async function theme(book) {
-  const out = [];
-  const page = await open(book, "index.html", { colorScheme: "light", ...STILL });
-  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  const light = await paper();
-  await page.click("button.theme");
-  const dark = await paper();
-  if (light === dark) out.push("the button changes nothing");
-  for (const next of [book.chapter("03-arena"), book.chapter("08-mutex")]) {
-    await page.goto(book.url(next));
-    if (await paper() !== dark) out.push(`${next} has forgotten the theme`);
-  }
-  await close(page);
-  const other = await open(book, "index.html", { colorScheme: "dark", ...STILL });
-  if (await other.evaluate(() => getComputedStyle(document.body).backgroundColor) !== dark) out.push("the system's preference is not followed");
-  await close(other);
+  const out = [], [first, ...others] = book.names.length > 3 ? ["index.html", "03-arena.html", "08-mutex.html"] : book.names;
+  const dark = await using(book, first, { ...STILL, colorScheme: "light" }, async (page) => {
+    const light = await paper(page);
+    await page.click("button.theme");
+    const chosen = await paper(page);
+    if (light === chosen) out.push("the button changes nothing");
+    for (const next of others) {
+      await page.goto(book.url(next));
+      if (await paper(page) !== chosen) out.push(`${next} has forgotten the theme`);
+    }
+    return chosen;
+  });
+  await using(book, first, { ...STILL, colorScheme: "dark" }, async (page) => {
+    if (await paper(page) !== dark) out.push("the system's preference is not followed");
+  });
   return out;
 }
 
 async function pairs(book) {
   const out = [], names = has(book, 'class="pair"');
   if (names.length < 2) return ["fewer than two pages have pairs"];
-  const page = await open(book, names[0], STILL);
-  const sides = () => page.evaluate(() => [...document.querySelector(".pair").querySelectorAll(".side")].map((s) => s.getClientRects().length > 0));
-  const choose = (value) => page.check(`fieldset.switch input[value=${value}]`, { force: true });
-  const expect = async (where, wanted) => {
-    const is = await sides();
-    if (String(is) !== String(wanted)) out.push(`${where}: upstream ${is[0] ? "shown" : "hidden"}, port ${is[1] ? "shown" : "hidden"}`);
-  };
-  await expect("at first", [true, true]);
-  await choose("port");
-  await expect("Port chosen", [false, true]);
-  await page.goto(book.url(names[1]));
-  await expect("Port chosen, on another page", [false, true]);
-  await choose("upstream");
-  await expect("Upstream chosen", [true, false]);
-  await page.reload();
-  await expect("Upstream chosen, loaded again", [true, false]);
-  const hidden = await page.evaluate(() => document.querySelector(".pair .side:last-of-type figure[id]")?.id);
-  if (hidden) {
-    await page.goto(`${book.url(names[1])}#${hidden}`);
-    await page.evaluate((id) => { location.hash = ""; location.hash = id; }, hidden);
-    await page.waitForTimeout(100);
-    if (!(await page.locator(`[id="${hidden}"]`).isVisible())) out.push("a link into the hidden side does not show it");
-  }
-  await choose("both");
-  await expect("Both chosen", [true, true]);
-  await close(page);
+  await using(book, names[0], STILL, async (page) => {
+    const sides = () => page.evaluate(() => [...document.querySelector(".pair").querySelectorAll(".side")].map((s) => s.getClientRects().length > 0));
+    const choose = (value) => page.check(`fieldset.switch input[value=${value}]`, { force: true });
+    const expect = async (where, wanted) => {
+      const is = await sides();
+      if (String(is) !== String(wanted)) out.push(`${where}: upstream ${is[0] ? "shown" : "hidden"}, port ${is[1] ? "shown" : "hidden"}`);
+    };
+    await expect("at first", [true, true]);
+    await choose("port");
+    await expect("Port chosen", [false, true]);
+    await page.goto(book.url(names[1]));
+    await expect("Port chosen, on another page", [false, true]);
+    await choose("upstream");
+    await expect("Upstream chosen", [true, false]);
+    await page.reload();
+    await expect("Upstream chosen, loaded again", [true, false]);
+    const hidden = await page.evaluate(() => { location.hash = document.querySelector(".pair .right figure[id]").id; return location.hash.slice(1); });
+    await page.locator(`[id="${hidden}"]`).waitFor({ state: "visible" }).catch(() => out.push("a link into the hidden side does not show it"));
+    await choose("both");
+    await expect("Both chosen", [true, true]);
+  });
   return out;
 }
 
-async function inPlace(book) {
-  const out = [], names = has(book, "class=\"ref\"").concat(has(book, "class=ref")).filter((name) => /^\d/.test(name));
-  for (const name of [book.chapter("03-arena"), book.chapter("08-mutex")].filter((n) => names.includes(n))) {
-    const page = await open(book, name, STILL);
-    const first = page.locator("pre a.ref[aria-expanded]").first();
-    if (!(await page.locator("pre a.ref[aria-expanded]").count())) {
-      out.push(`${name}: no chunk's name can be opened`);
-    } else {
-      const insets = () => page.locator("span.inset").count();
-      await first.focus();
-      await page.keyboard.press("Enter");
-      await page.locator("span.inset").first().waitFor({ state: "visible" }).catch(() => out.push(`${name}: Enter opens nothing`));
-      if (await first.getAttribute("aria-expanded") !== "true") out.push(`${name}: aria-expanded does not say that it is open`);
-      const id = await first.getAttribute("href");
-      if (await insets() && !(await page.locator("span.inset").first().innerText()).trim()) out.push(`${name}: what opens is empty (${id})`);
-      const inner = page.locator("span.inset a.ref[aria-expanded]").first();
-      if (await page.locator("span.inset a.ref[aria-expanded]").count()) {
-        await inner.focus();
-        await page.keyboard.press("Enter");
-        await page.locator("span.inset span.inset").first().waitFor({ state: "visible" }).catch(() => out.push(`${name}: nothing opens within what was opened`));
-      }
-      await first.focus();
-      await page.keyboard.press("Enter");
-      await page.waitForFunction(() => !document.querySelector("span.inset:not([hidden])") || !document.querySelector("span.inset").getClientRects().length).catch(() => out.push(`${name}: it does not close again`));
-    }
-    out.push(...page.faults.map((fault) => `${name}: ${fault}`));
-    await close(page);
+const inPlace = (book) => each(book, ["03-arena.html", "08-mutex.html"].filter((name) => book.names.includes(name)), STILL, async (page) => {
+  const out = [], first = page.locator("pre a.ref[aria-expanded]").first();
+  if (!(await first.count())) return [...page.faults, "no chunk's name can be opened"];
+  const inset = page.locator("span.inset").first();
+  await first.focus();
+  await page.keyboard.press("Enter");
+  await inset.waitFor({ state: "visible" }).catch(() => out.push("Enter opens nothing"));
+  if (out.length) return out;
+  if (await first.getAttribute("aria-expanded") !== "true") out.push("aria-expanded does not say that it is open");
+  if (!(await inset.innerText()).trim()) out.push(`what opens is empty (${await first.getAttribute("href")})`);
+  const inner = page.locator("span.inset a.ref[aria-expanded]").first();
+  if (await inner.count()) {
+    await inner.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("span.inset span.inset").first().waitFor({ state: "visible" }).catch(() => out.push("nothing opens within what was opened"));
   }
-  return out;
-}
+  await first.focus();
+  await page.keyboard.press("Enter");
+  await inset.waitFor({ state: "hidden" }).catch(() => out.push("it does not close again"));
+  return [...out, ...page.faults];
+});
 
-async function search(book) {
-  const out = [], page = await open(book, "index.html", STILL);
+const search = (book) => using(book, book.names[book.names.length > 1 ? book.names.indexOf("index.html") : 0], STILL, async (page) => {
+  const out = [], input = page.locator("dialog.search input[role=combobox]");
   await page.keyboard.press("/");
-  const input = page.locator("dialog.search input[role=combobox]");
   await input.waitFor({ state: "visible" });
-  for (const [words, where] of SEARCHES) {
+  for (const [i, [words, where]] of SEARCHES.entries()) {
     await input.fill(words);
-    const reached = await page.waitForFunction((pattern) => [...document.querySelectorAll("dialog.search a[role=option]")].slice(0, 10)
-      .some((a) => new RegExp(pattern).test(a.getAttribute("href"))), where, { timeout: 10_000 }).catch(() => null);
-    if (!reached) out.push(`"${words}" does not find ${where} among the first ten`);
+    await page.waitForFunction((pattern) => [...document.querySelectorAll("dialog.search a[role=option]")].slice(0, 10)
+      .some((a) => new RegExp(pattern).test(a.getAttribute("href"))), where, { timeout: i ? book.patience : 30_000 })      // the first word waits for the index
+      .catch(() => out.push(`"${words}" does not find ${where} among the first ten`));
   }
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await page.waitForURL((url) => !url.pathname.endsWith("/index.html"), { timeout: 5000 }).catch(() => out.push("Enter does not lead to what was found"));
-  await close(page);
+  await page.waitForURL((url) => !url.pathname.endsWith("/index.html")).catch(() => out.push("Enter does not lead to what was found"));
   return [...out, ...page.faults];
-}
+});
 
 async function steppers(book) {
   const names = has(book, 'class="drawing trace"');
   if (names.length < book.figures) return [`${names.length} pages have a moving figure, not ${book.figures}`];
-  return each(names, async (name) => {
-    const out = [], page = await open(book, name);
+  return each(book, names, {}, async (page) => {
+    const out = [];
     for (const figure of await page.locator("figure.trace").all()) {
       const id = await figure.getAttribute("id");
       const say = (what) => out.push(`#${id}: ${what}`);
@@ -291,17 +334,14 @@ async function steppers(book) {
       if (await figure.locator(".stage").isVisible() || !(await figure.locator(".strip > li").first().isVisible())) say("on paper there is no strip");
       await page.emulateMedia({ media: "screen" });
     }
-    out.push(...page.faults);
-    await close(page);
-    return out;
+    return [...out, ...page.faults];
   });
 }
 
-async function keyboard(book) {
-  const out = [], page = await open(book, book.chapter("08-mutex"), STILL);
+const keyboard = (book) => using(book, "08-mutex.html", STILL, async (page) => {
+  const out = [];
   await page.keyboard.press("Tab");
   if (!(await page.evaluate(() => document.activeElement.matches("a.skip") && document.activeElement.getBoundingClientRect().width > 40))) {
-    await close(page);
     return ["the first Tab does not show the way past the bar"];
   }
   await page.keyboard.press("Enter");
@@ -314,9 +354,8 @@ async function keyboard(book) {
     });
     if (bare) out.push(`the focus cannot be seen on ${bare}`);
   }
-  await close(page);
   return out;
-}
+});
 
 export const CHECKS = {
   "loads: no error, nothing from elsewhere, light, steady": visit("loads"),
@@ -343,17 +382,16 @@ export async function start(modules) {
   const program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
   if (!program) throw new Error("no Chromium: install chromium (make setup check)");
   const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"] });
-  return { browser, axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8") };
+  return { browser, turns: new Turns(Math.max(2, availableParallelism())), axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8") };
 }
 
-/* The pages of a folder: all, or those that are named. */
-export function pagesOf(folder, { browser, axe }, some) {
-  const names = some ?? readdirSync(folder).filter((name) => name.endsWith(".html")).sort();
-  const texts = new Map();
-  const book = { browser, axe, names, figures: some ? 1 : 3, base: pathToFileURL(folder).href, url: (name) => `${pathToFileURL(join(folder, name)).href}`, note: "" };
-  book.text = (name) => texts.get(name) ?? texts.set(name, readFileSync(join(folder, name), "utf8")).get(name);
-  book.chapter = (stem) => `${stem}.html`;
-  return book;
+/* Pages of a folder, to be looked at by the checks of these names; all pages, or only `names`, with less `patience` (milliseconds) where something is broken. */
+export function pagesOf(folder, tools, checks, { names, patience = 5000 } = {}) {
+  const texts = new Map(), wanted = checks.map((name) => CHECKS[name].kind);
+  const text = (name) => texts.get(name) ?? texts.set(name, readFileSync(join(folder, name), "utf8")).get(name);
+  return { ...tools, text, patience, known: new Set(), kinds: Object.keys(VISITS).filter((kind) => wanted.includes(kind)), figures: names ? 1 : 3,
+    names: names ?? readdirSync(folder).filter((name) => name.endsWith(".html")).sort(),
+    base: pathToFileURL(folder).href, url: (name) => pathToFileURL(join(folder, name)).href };
 }
 
 export async function check(name, book) {
@@ -374,16 +412,16 @@ async function main() {
   if (!existsSync(join(folder, "index.html"))) throw new Error(`no pages in ${folder}: run make weave first`);
   const tools = await start(resolve(value("--modules", join(ROOT, "build/browser"))));
   process.on("SIGINT", () => tools.browser.close().finally(() => process.exit(130)));
-  const book = pagesOf(folder, tools), began = Date.now();
+  const names = Object.keys(CHECKS).filter((name) => name.includes(only)), book = pagesOf(folder, tools, names), began = Date.now();
   let failed = 0;
-  for (const name of Object.keys(CHECKS).filter((n) => n.includes(only))) {
-    const since = Date.now(), faults = await check(name, book), took = ((Date.now() - since) / 1000).toFixed(1);
-    console.log(`${faults.length ? "FAIL" : "ok  "} browser, ${name} (${took} s)${book.note ? `\n     ${book.note}` : ""}`);
-    book.note = "";
+  await Promise.all(names.map(async (name) => {
+    const faults = await check(name, book);
+    console.log(`${faults.length ? "FAIL" : "ok  "} browser, ${name}`);
     faults.slice(0, 20).forEach((fault) => console.log(`     ${fault}`));
     if (faults.length > 20) console.log(`     and ${faults.length - 20} more`);
     failed += faults.length > 0;
-  }
+  }));
+  if (book.note) console.log(`     ${book.note}`);
   await tools.browser.close();
   console.log(`${book.names.length} pages in Chromium, ${((Date.now() - began) / 1000).toFixed(0)} s, ${failed ? `${failed} checks failed` : "all well"}`);
   return failed ? 1 : 0;

@@ -127,14 +127,6 @@ def missing_from_pages(index, pages):
             yield f"{claim['chapter']}.html lacks claim {number}"
 
 
-def heavy(pages, folder):
-    """Pages whose first load, fonts aside, is over the promised 300 KB: the page and what its head loads."""
-    for name, page in pages.items():
-        total = sum((folder / path).stat().st_size for path in {name, *page.loads} if (folder / path).is_file())
-        if total > 300_000:
-            yield f"{name} and what it loads are {total // 1000} KB"
-
-
 def on_demand(folder, bodies, pages):
     """What a page loads when it is asked: a body for each chunk of another page, a place for each contract and each section."""
     def data(path):
@@ -310,7 +302,6 @@ def main():
         checks.skip("pages: HTML Tidy finds nothing wrong", "tidy is not installed")
     checks.check("pages: every chunk and claim of the index is on its page", missing_from_pages(index, pages))
     checks.check("pages: what they load on demand is there and leads somewhere", on_demand(folder, bodies, pages))
-    checks.check("pages: none is over 300 KB on its first load", heavy(pages, folder))
     checks.check("pages: no escapes or placeholders are left", leftovers(pages))
     checks.check("pages: excerpts are the pinned lines, or say what is missing", excerpts(index, bodies))
     checks.check("pages: without CPython's source they say how to get it", without_upstream(index, options.book.resolve()))
