@@ -218,7 +218,7 @@ end
 
 -- In print a line longer than the measure is broken where a word ends, and the rest is marked by an arrow. The measure is
 -- the text's, a column's (pairs, tests) or the page's (short tests).
-local TEXT_COLUMNS, HALF_COLUMNS, PAGE_COLUMNS = 80, 66, 130
+local TEXT_COLUMNS, WIDE_COLUMNS, HALF_COLUMNS, PAGE_COLUMNS = 80, 106, 66, 130
 local print_columns = TEXT_COLUMNS
 
 local function fold(tokens)
@@ -366,7 +366,12 @@ local function chunk_block(block)
   local lines = highlight(code, block.classes[1])
   local context = { references = references, definition = definition, test = chunk.role == "test", files = chunk.files }
   local halves = #lines >= 12         -- a test in print: two columns, unless it is short
-  if context.test then print_columns = halves and HALF_COLUMNS or PAGE_COLUMNS end
+  local wide = false                  -- the port in print: as wide as the text, unless a line of it is wider
+  if context.test then print_columns = halves and HALF_COLUMNS or PAGE_COLUMNS
+  elseif target == "latex" and print_columns == TEXT_COLUMNS then
+    for _, tokens in ipairs(lines) do wide = wide or (utf8.len(plain(tokens)) or 0) > TEXT_COLUMNS end
+    if wide then print_columns = WIDE_COLUMNS end
+  end
   local rendered = render_code(lines, context, nil, index.marks[definition.id])
   local total, sign = #chunk.defs, n == 1 and "≡" or "+≡"
   local file = (chunk.files[1] or ""):gsub("^tangle/", "")
@@ -394,7 +399,9 @@ local function chunk_block(block)
       return pandoc.List { raw(table.concat({ "\\begin{gftest}{" .. (halves and 2 or 1) .. "}", bar, "\\gftestbody", rendered,
         "\\gftestfoot{" .. below .. "}\\end{gftest}" }, "\n")) }
     end
-    return pandoc.List { raw(table.concat({ "\\begin{gfblock}{" .. chunk.role .. "}", bar, rendered, below, "\\end{gfblock}" }, "\n")) }
+    if wide then print_columns = TEXT_COLUMNS end
+    local block = wide and "gfwideblock" or "gfblock"
+    return pandoc.List { raw(table.concat({ "\\begin{" .. block .. "}{" .. chunk.role .. "}", bar, rendered, below, "\\end{" .. block .. "}" }, "\n")) }
   end
 
   local function link(class, id, text, label)
