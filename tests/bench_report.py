@@ -13,7 +13,7 @@ BASE = "cpython-gil"    # what ratios are against
 PORTS = ("port-gil", "port-ft")
 RIVALS = ("cpython-gil", "cpython-ft", "parking-lot")
 SHORT = {"cpython-gil": "CPython GIL", "cpython-ft": "CPython FT", "parking-lot": "parking_lot", "port-gil": "port GIL", "port-ft": "port FT",
-         "upstream-gil": "port GIL, upstream's policy", "upstream-ft": "port FT, upstream's policy"}
+         "upstream-gil": "up. GIL", "upstream-ft": "up. FT"}
 COLOURS = {"port-ft": "#c65d21", "port-gil": "#a8842c", "cpython-ft": "#3d7fc4", "cpython-gil": "#2f9485", "parking-lot": "#8a6bd1", "pthread": "#8c8c8c"}
 
 
@@ -158,7 +158,7 @@ def crowd_verdicts(cells):
             for port in PORTS:
                 best, twin = against(at, port) if port in at else (math.nan, math.nan)
                 rows[-1] += [mark(best, 1), mark(twin, 0.95)]
-    return table(["threads: section/gap, ns", *(f"{SHORT[port]}, × {what}" for port in PORTS for what in ("the best rival", "its CPython"))], rows)
+    return table(["threads: section/gap, ns", *(f"{SHORT[port]}{what}" for port in PORTS for what in (" / best", " / CPython"))], rows)
 
 
 def policy_gains(cells):
@@ -182,8 +182,8 @@ def crowd_cells(cells, names):
         if key[0] == "crowd":
             best = max(at, key=lambda peer: at[peer].median)
             rows.append([f"{key[1]}: {key[2]}/{key[3]}", *(f"{show(at[c].median)}{'' if at[c].clean else ' *'}" if c in at else "–" for c in columns),
-                         f"{show(at[best].median)} {names[best]}"])
-    return table(["threads: section/gap, ns", *(SHORT[c] for c in columns), "best of all"], rows)
+                         f"{show(at[best].median)} {SHORT.get(best, names[best])}"])
+    return table(["threads: section/gap, ns", *(SHORT[c] for c in columns), "best"], rows)
 
 
 def write(raw, facts, place):
@@ -226,7 +226,7 @@ def text(cells, names, facts, pictures):
                   "unluckiest thread got the lock compared with the luckiest (median of the cells; 1 is fair).", crowd_means(cells, names),
                   "**Crowds and the goals, cell by cell**: how many times as fast as the best of CPython's two builds and parking_lot, and as CPython's build of the "
                   "same kind. Bold is what is below the goal: 1 and 0.95.", crowd_verdicts(cells),
-                  "**Crowds, cell by cell**: millions of acquisitions a second.", crowd_cells(cells, names)]
+                  "**Crowds, cell by cell**: millions of acquisitions a second; *up.* is the port with upstream's policy, *best* the best of all peers.", crowd_cells(cells, names)]
     for title, key in (("**Alternation**: one turn of two threads", ("alternate", 2, 0, 0)),
                        ("**The longest wait**: 8 threads, sections of 1 µs, no gap; the worst of each round", ("wait", 8, 1000, 0)),
                        ("**Passing the turn asleep**: one sleep and one wake-up, to the other core", ("pass", 2, 0, 0)),
@@ -271,13 +271,13 @@ def crowd_plot(cells, names, place):
     gap, sections = gaps[len(gaps) // 2], sorted({key[2] for key in crowds})
     peers = [peer for peer in COLOURS if any(peer in at for at in crowds.values())]
     script = [f"set multiplot layout 1,{len(sections)}", "unset key", "set logscale x 2", "set border 3", "set xtics nomirror", "set ytics nomirror",
-              f"set xtics ({', '.join(str(n) for n in sizes)})", f"set xrange [{sizes[0] * 0.85}:{sizes[-1] * 1.2}]", "set yrange [0:*]", "set lmargin 6", "set tmargin 5.5", "set bmargin 3.5", 'set xlabel "threads"']
+              f"set xtics ({', '.join(str(n) for n in sizes)})", f"set xrange [{sizes[0] * 0.85}:{sizes[-1] * 1.2}]", "set yrange [0:*]", "set lmargin 5", "set tmargin 5.5", "set bmargin 3.5", 'set xlabel "threads"']
     for i, peer in enumerate(peers):        # the legend, in rows of three above all panels
         x, y = 0.06 + 0.32 * (i % 3), 0.96 - 0.07 * (i // 3)
         script.append(f'set label "{plain(names[peer])}" at screen {x},{y} point pt 7 ps 0.7 lc rgb "{COLOURS[peer]}" offset 1,-0.25')
     for i, section in enumerate(sections):
         script.append("unset label" if i == 1 else "")
-        script.append(f'set title "sections of {section} ns"\nset ylabel "{"millions a second" if i == 0 else ""}"')
+        script.append(f'set title "sections of {section} ns"')
         lines = []
         for peer in peers:
             script.append(f"$d{i}_{peer.replace('-', '_')} << E\n" + "\n".join(
@@ -285,7 +285,7 @@ def crowd_plot(cells, names, place):
             lines.append(f'$d{i}_{peer.replace("-", "_")} using 1:2 with linespoints pt 7 ps 0.5 lc rgb "{COLOURS[peer]}"')
         script.append("plot " + ", ".join(lines))
     gnuplot("\n".join(script) + "\nunset multiplot\n", place / "bench-crowd.svg", 330)
-    return [("bench-crowd.svg", f"Acquisitions a second as threads grow in number, with gaps of {gap} ns; medians.")]
+    return [("bench-crowd.svg", f"Millions of acquisitions a second as threads grow in number, with gaps of {gap} ns; medians.")]
 
 
 def bars(figures, names, unit, path):
