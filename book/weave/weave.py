@@ -148,7 +148,7 @@ def recordings(text):
 def dependencies(index, chapter, text, build):
     """The part of the index that one chapter's page depends on. No line numbers: moving prose about changes nothing else."""
     stem = chapter["stem"]
-    words = set(re.findall(r"[A-Za-z_]\w*", text))
+    words, small = set(re.findall(r"[A-Za-z_]\w*", text)), text.lower()
     own = {name for name, chunk in index["chunks"].items() if chunk["defs"][0]["chapter"] == stem}
     near = own | {other for name in own for d in index["chunks"][name]["defs"] for other in d["uses"]}
     near |= {user for name in own for user in index["chunks"][name]["used_in"]}
@@ -167,7 +167,7 @@ def dependencies(index, chapter, text, build):
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
             "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
             "tested_at": index["tested_at"] if claims else None,
-            "terms": {form: term for form, term in sorted(index["terms"].items()) if form in text.lower()} if stem != GLOSSARY else {},
+            "terms": {form: term for form, term in sorted(index["terms"].items()) if form in small} if stem != GLOSSARY else {},
             "cited": index["cited"] if stem == BIBLIOGRAPHY else None,
             "reports": reports(text, build), "traces": recordings(text), "trace_style": traces.PRINT_STYLE}
 
@@ -253,25 +253,25 @@ class Weaver:
             need("rsvg-convert", "librsvg2-bin")
         folder = self.work / target
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        todo, outputs = [], {}
-        for chapter in self.chapters:
-            stem = chapter["stem"]
-            table = "return " + lua(dependencies(self.index, chapter, self.texts[stem], self.work.parent)) + "\n"
-            write(self.work / f"{stem}.lua", table)
-            key = digest(self.texts[stem], table, self.filter, *filter(pathlib.Path.is_file, [self.references]), READER, target, os.stat(program).st_mtime_ns)
-            outputs[stem] = folder / f"{stem}.out"
-            stamp = folder / f"{stem}.key"
-            if not (outputs[stem].is_file() and stamp.is_file() and read(stamp) == key):
-                todo.append((chapter, outputs[stem], stamp, key))
+        outputs, jobs = {}, []
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            futures = [pool.submit(self.pandoc, target, *job) for job in todo]
             try:
-                for future in concurrent.futures.as_completed(futures):
-                    future.result()
+                # what was edited last is begun while the others are looked at
+                for chapter in sorted(self.chapters, key=lambda c: -(self.book / f"{c['stem']}.md").stat().st_mtime):
+                    stem = chapter["stem"]
+                    table = "return " + lua(dependencies(self.index, chapter, self.texts[stem], self.work.parent)) + "\n"
+                    key = digest(self.texts[stem], table, self.filter, *filter(pathlib.Path.is_file, [self.references]), READER, target, os.stat(program).st_mtime_ns)
+                    outputs[stem] = folder / f"{stem}.out"
+                    stamp = folder / f"{stem}.key"
+                    if not (outputs[stem].is_file() and stamp.is_file() and read(stamp) == key):
+                        write(self.work / f"{stem}.lua", table)
+                        jobs.append(pool.submit(self.pandoc, target, chapter, outputs[stem], stamp, key))
+                for job in concurrent.futures.as_completed(jobs):
+                    job.result()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return {stem: read(path) for stem, path in outputs.items()}
+        return {c["stem"]: read(outputs[c["stem"]]) for c in self.chapters}
 
     def pandoc(self, target, chapter, output, stamp, key):
         stem, started = chapter["stem"], time.monotonic()
