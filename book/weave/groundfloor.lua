@@ -611,7 +611,7 @@ local function figure(block)
   local number = "Figure " .. figure_numbers[id]
   if target == "latex" then
     return pandoc.List { raw("\\begin{gffigure}{" .. id .. "}{" .. pdf_figure(block, id) .. "}"),
-      pandoc.Para { raw_inline("{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gffigure}") }
+      pandoc.Para { raw_inline("\\leavevmode{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gffigure}") }
   end
   return pandoc.List { raw('<figure class="drawing" id="' .. id .. '"><div class="art">' .. svg_figure(block, id, attributes.alt)
     .. '</div><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
@@ -656,7 +656,7 @@ local function trace_figure(block)
     for i, words in ipairs(said) do
       out:extend { raw("\\gfstep{" .. i .. "}{figures/" .. id .. ".pdf}{" .. escape_tex(frames[i].how) .. "}{" .. tex_inline_code(frames[i].where) .. "}"), pandoc.Para(words), raw("\\gfstepend") }
     end
-    out:extend { raw("\\end{gfplay}\\begin{gfplaycaption}"), pandoc.Para { raw_inline("{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gfplaycaption}") }
+    out:extend { raw("\\end{gfplay}\\begin{gfplaycaption}"), pandoc.Para { raw_inline("\\leavevmode{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gfplaycaption}") }
     return out
   end
   out:insert(raw('<figure class="drawing trace" id="' .. id .. '"><ol class="strip" aria-label="' .. escape_html(attributes.alt) .. '">'))
