@@ -5,6 +5,7 @@ weave.py runs it once per chapter and format, with these metadata fields:
   gf-index    the part of the book's index that this chapter needs, as a Lua table
   gf-stem     the chapter's file name without .md
   gf-figures  the folder that receives a figure's PDF (latex only)
+  gf-code     the file that keeps highlighted code from one run to the next
 It works on pandoc 2.17 and 3.1. What it knows about chunks, citations and claims comes from the index;
 what a chapter may contain is written in book/chapters.py and in the preface. ]]
 
@@ -92,12 +93,42 @@ local token_class = { kw = "k", cf = "k", dt = "t", co = "c", ["do"] = "c", an =
 
 local entities = { lt = "<", gt = ">", quot = '"', amp = "&", ["#39"] = "'" }
 
+-- Code as skylighting marks it up. That is half of a chapter's time, so it is kept for the next run and the other formats.
+local code_kept, code_used, code_fresh = {}, {}, false
+
+local function skylight(code, language)
+  local key = language .. "\n" .. code
+  local html = code_kept[key]
+  if not html then
+    html = pandoc.write(pandoc.Pandoc { pandoc.CodeBlock(code, { class = language }) }, "html"):match("<code[^>]*>(.*)</code>")
+    code_fresh = true
+  end
+  code_used[key] = html
+  return html
+end
+
+local function load_code(path)
+  local made = loadfile(path)
+  local kept = made and made() or {}
+  if kept.pandoc == tostring(PANDOC_VERSION) then code_kept = kept.code end
+end
+
+local function save_code(path)
+  if not code_fresh then return end
+  local half = path .. "." .. target
+  local file = io.open(half, "wb") or fail("cannot write " .. half)
+  file:write(string.format("return { pandoc = %q, code = {\n", tostring(PANDOC_VERSION)))
+  for key, html in pairs(code_used) do file:write(string.format("[%q] = %q,\n", key, html)) end
+  file:write("} }\n")
+  file:close()
+  os.rename(half, path)
+end
+
 -- Highlighted lines of code: a list of lines, each a list of {class or nil, text}.
 local function highlight(code, language)
   local lines = {}
   if code == "" then return { {} } end
-  local html = pandoc.write(pandoc.Pandoc { pandoc.CodeBlock(code, { class = language or "" }) }, "html")
-  html = html:match("<code[^>]*>(.*)</code>")
+  local html = skylight(code, language or "")
   for line in (html .. "\n"):gmatch("(.-)\n") do
     line = line:gsub('<span id="cb[^>]*>', ""):gsub('<a href="#cb[^>]*></a>', "")
     local tokens, at = {}, 1
@@ -1073,6 +1104,8 @@ end
 function Pandoc(doc)
   local function meta(name) return doc.meta[name] and pandoc.utils.stringify(doc.meta[name]) end
   target, stem, figures_dir = meta("gf-target"), meta("gf-stem"), meta("gf-figures")
+  local code_path = meta("gf-code")
+  load_code(code_path)
   index = dofile(meta("gf-index"))
   for _, c in ipairs(index.chapters) do if c.stem == stem then chapter = c end end
   doc.meta = pandoc.Meta {}
@@ -1110,5 +1143,6 @@ function Pandoc(doc)
   blocks:extend(body)
   for _, filter in ipairs(inline_filters) do blocks = blocks:walk(filter) end
   if target == "html" then blocks = sidenotes(blocks) end
+  save_code(code_path)
   return pandoc.Pandoc(headings(blocks), doc.meta)
 end

@@ -280,7 +280,7 @@ class Weaver:
                    *(["--citeproc", f"--metadata-file={self.work / f'cite-{stem == BIBLIOGRAPHY}.yaml'}"] if self.references.is_file() else []),
                    "--lua-filter", str(self.filter),
                    "-M", f"gf-target={target}", "-M", f"gf-index={self.work / (stem + '.lua')}", "-M", f"gf-stem={stem}",
-                   "-M", f"gf-figures={self.work / target / 'figures'}", str(self.book / f"{stem}.md")]
+                   "-M", f"gf-figures={self.work / target / 'figures'}", "-M", f"gf-code={self.work / f'{stem}.code.lua'}", str(self.book / f"{stem}.md")]
         made = subprocess.run(command, capture_output=True)
         if made.returncode:
             lines = made.stderr.decode(errors="replace").strip().splitlines() or ["pandoc failed and said nothing"]
