@@ -21,7 +21,7 @@ ROOT = HERE.parent.parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-PAUSE = 0.25            # seconds between two looks at the files
+PAUSE = 0.1             # seconds between two looks at the files
 CLIENT = """<script>
 (() => {
   const box = document.createElement("pre");
@@ -142,8 +142,8 @@ class Trouble(Exception):
     """What stopped the weaving, in the words of the tool that found it."""
 
 
-def weave_book(build):
-    """Tangle and weave; the names of the files that changed."""
+def weave_book(build, early=None):
+    """Tangle and weave; the names of the files that changed, but for those that early(names) was told of already."""
     import chapters
     import tangle
     import weave
@@ -156,7 +156,7 @@ def weave_book(build):
         if tangle.shutil.which("notangle") and not tangle.up_to_date(before):
             tangle.refresh(book, before)
         weaver = weave.Weaver(book.index(), HERE.parent, build)
-        weaver.web()
+        weaver.web(early)
         return weaver.changed
     except (weave.Failure, SystemExit) as failure:
         raise Trouble(str(failure)) from None
@@ -191,7 +191,10 @@ def main():
             for path in changed:
                 say(f"{path.relative_to(ROOT)} changed")
             try:
-                names = weave_book(options.build.resolve())
+                def early(names):
+                    say(f"{', '.join(names)} after {time.monotonic() - started:.1f} s")
+                    house.tell("woven", names)
+                names = weave_book(options.build.resolve(), None if first else early)
                 say(f"woven in {time.monotonic() - started:.1f} s")
                 house.tell("woven", names)
             except Trouble as trouble:

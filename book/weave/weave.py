@@ -237,6 +237,7 @@ class Weaver:
         self.chapters = index["chapters"]
         self.texts = {c["stem"]: read(book / f"{c['stem']}.md") for c in self.chapters}
         self.filter = HERE / "groundfloor.lua"
+        self.woven = set()      # stems of the chapters that pandoc read this time
         self.references = book / "references.yaml"
         index["terms"] = glossary(self.texts.get(GLOSSARY, ""))
         index["cited"] = citations(self.texts, chapters.references(book))
@@ -288,11 +289,13 @@ class Weaver:
             raise Failure(ours + next((f" ({line})" for line in lines if line.startswith("Error: <stdin>")), ""))
         write(output, made.stdout)
         write(stamp, key)
+        self.woven.add(stem)
         say(f"book/{stem}.md -> {target} ({time.monotonic() - started:.1f} s)")
 
     # Web -------------------------------------------------------------------------------------------------------
 
-    def web(self):
+    def web(self, early=None):
+        """The pages. Those of chapters that were woven now are written first, and early(names) is told of them."""
         bodies = self.chapter_outputs("html")
         out = self.out / "html"
         facts = {c["stem"]: page_facts(bodies[c["stem"]]) for c in self.chapters}
@@ -300,10 +303,16 @@ class Weaver:
         cut = [page for c in self.chapters for page in paging.cut(c["stem"], bodies[c["stem"]])]
         leaves = [page for name, title in PAGES for page in paging.cut(name, getattr(self, f"{name}_page")(bodies))]
         home = paging.homes(cut + leaves)
-        pages = {}
-        for i, page in enumerate(cut):
+        pages, sooner = {}, []
+        for i, page in sorted(enumerate(cut), key=lambda place: place[1].stem not in self.woven):
+            if early and sooner and page.stem not in self.woven:
+                early(sooner)
+                early = None
             near = [(cut[j] if 0 <= j < len(cut) else None) for j in (i - 1, i + 1)]
-            pages[f"{page.name}.html"] = paging.relink(self.frame(self.title_of(page), self.headed(page), facts, page, near, facts[page.stem]["covers"]), page, home)
+            name = f"{page.name}.html"
+            pages[name] = paging.relink(self.frame(self.title_of(page), self.headed(page), facts, page, near, facts[page.stem]["covers"]), page, home)
+            if early and write(out / name, pages[name]):
+                sooner.append(name)
         for page in leaves:
             pages[f"{page.name}.html"] = paging.relink(self.frame(self.title_of(page), self.headed(page), facts, page, [None, None], f"{dict(PAGES)[page.stem]} of {TITLE}"), page, home)
         page = paging.Page("index", 1, 1, self.contents_page(facts))
