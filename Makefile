@@ -108,7 +108,7 @@ check: FUZZ_RUNS := 200000
 check: LITMUS := --if-possible
 check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book browser ## everything that CI runs
 	@$(MAKE) --no-print-directory POLICY=$(if $(UPSTREAM),ours,upstream) simulate museum
-	@$(PYTHON) tests/book/check_pages.py
+	@$(PYTHON) tests/book/check_pages.py --reproducible
 timings:        ## how long each step takes on this machine
 	@sh tests/timings.sh
 clean:          ## remove what was built; the fetched CPython source stays

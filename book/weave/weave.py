@@ -127,6 +127,12 @@ def lua(value):
     return "{" + ",\n".join(f"[{lua(key)}]={lua(item)}" for key, item in value.items() if item is not None) + "}"
 
 
+def own_ids(picture, svg):
+    """A picture's ids and what refers to them, made its own: the tools give every picture of a page the same."""
+    stem = picture.rpartition(".")[0]
+    return re.sub(r"""(\bid=["']|href=["']#|url\(#)""", rf"\g<1>{stem}-", svg)
+
+
 def reports(text, build):
     """What the .report blocks of a chapter show: the last run's report, or the one that is kept beside the chapters."""
     found = {}
@@ -134,7 +140,7 @@ def reports(text, build):
         room = next((room for room in (build / "reports", HERE.parent / "reports") if (room / name).is_file()), None)
         if room:
             body = read(room / name)
-            pictures = {picture: read(room / picture) for picture in re.findall(r"\]\(([\w.-]+\.svg)\)", body) if (room / picture).is_file()}
+            pictures = {picture: own_ids(picture, read(room / picture)) for picture in re.findall(r"\]\(([\w.-]+\.svg)\)", body) if (room / picture).is_file()}
             found[name] = {"text": body, "pictures": pictures}
     return found
 

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 import pages  # noqa: E402
 import pairs  # noqa: E402
 import serve  # noqa: E402
+import weave  # noqa: E402
 
 
 def marked(left, right, **inner):
@@ -91,6 +92,12 @@ class OnDemand(unittest.TestCase):
     def test_search_knows_prose_and_code_of_a_section(self):
         self.assertEqual(pages.sections("p", '<h2 id="s">A <i>b</i><a class="permalink" href="#s">#</a></h2><p>One &amp; two</p><pre><code>a &lt; <b>b</b></code></pre>'),
                          [["p", "s", "A b", "One & two", "a < b"]])
+
+
+class Reports(unittest.TestCase):
+    def test_two_pictures_on_a_page_share_no_id(self):
+        svg = """<g id="a"/><use xlink:href='#a' id='b' fill="#fff"/><rect fill="url(#b)"/>"""
+        self.assertEqual(weave.own_ids("x.svg", svg), """<g id="x-a"/><use xlink:href='#x-a' id='x-b' fill="#fff"/><rect fill="url(#x-b)"/>""")
 
 
 class Serve(unittest.TestCase):
