@@ -132,7 +132,7 @@ def one_work(cells, key, names):
     scale, unit = (1e-3, "µs") if key[0] == "start" else (1, unit)
     rows = [[names[peer], show(f.median * scale) + ("" if f.clean else " *"), f"{show(f.low * scale)} … {show(f.high * scale)}", show(ratio(key[0], f, peers.get(BASE)))]
             for peer, f in sorted(peers.items(), key=lambda item: item[1].median)]
-    return table(["", unit, "least … most", "× CPython"], rows) if rows else ""
+    return table(["peer", unit, "least … most", "× CPython"], rows) if rows else ""
 
 
 def crowd_means(cells, names):
