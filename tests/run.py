@@ -39,7 +39,7 @@ def suites_of(book, number):
 
 
 def run(program, config, quiet):
-    """One suite; returns {test: outcome} and whether all went well."""
+    """One suite; returns {test: outcome} and a line for each thing that went wrong."""
     binary = ROOT / "build" / f"{program}.{config}"
     if not binary.is_file():
         sys.exit(f"run: {binary.relative_to(ROOT)} is not built: make test builds it")
@@ -50,15 +50,19 @@ def run(program, config, quiet):
     done = subprocess.run([binary], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode or not quiet:
         print(done.stdout, end="", flush=True)
-    tests = {}
+    tests, wrong = {}, []
     try:
         for test in xml.etree.ElementTree.parse(report).iter(f"{CHECK}test"):
             name, result = test.findtext(f"{CHECK}id"), test.get("result")
             tests[name] = result if tests.get(name, "success") == "success" else tests[name]    # a loop test: its worst run
+            if result != "success":
+                where, why = (test.findtext(f"{CHECK}{field}") for field in ("fn", "message"))
+                wrong.append(f"{test.findtext(f'{CHECK}path')}/{where}: {name} ({program}, {config}): {why}")
     except (OSError, xml.etree.ElementTree.ParseError):
-        print(f"run: {program} ({config}) left no report: it ended before its suite did", file=sys.stderr)
-        return {}, False
-    return tests, done.returncode == 0 and bool(tests) and all(r == "success" for r in tests.values())
+        return {}, [f"{program} ({config}) left no report: it ended before its suite did, with status {done.returncode}"]
+    if not wrong and (done.returncode or not tests):
+        wrong.append(f"{program} ({config}): " + (f"its tests passed, but it ended with status {done.returncode}" if tests else "it has no tests"))
+    return tests, wrong
 
 
 def main():
@@ -72,14 +76,14 @@ def main():
     RESULTS.mkdir(parents=True, exist_ok=True)
     programs = suites_of(book, opt.chapter)
     kept = chapters.last_results().get("configs", {})
-    sound, missing = True, []
+    wrong, missing = [], []
     for config in opt.configs:
         results = {}
         for program in programs:
             print(f"-- {program}, {config}", flush=True)
-            tests, good = run(program, config, opt.quiet)
+            tests, went_wrong = run(program, config, opt.quiet)
             results.update(tests)
-            sound = sound and good
+            wrong += went_wrong
         kept[config] = {**kept.get(config, {}), **results} if opt.chapter is not None else results
         for claim in book.claims.values():
             if opt.chapter in (None, claim.chapter.number):
@@ -90,9 +94,11 @@ def main():
         (RESULTS / "results.json").write_text(json.dumps({"at": at, "configs": kept}, indent=1), encoding="utf-8")
     for line in missing:
         print(line, file=sys.stderr)
-    if not sound or missing:
-        print(f"run: {'a suite failed' if not sound else 'claims were not tested'}", file=sys.stderr)
-    return 0 if sound and not missing else 1
+    for line in wrong:    # once more, where a long run's reader looks: at its end
+        print(f"run: {line}", file=sys.stderr)
+    if wrong or missing:
+        print(f"run: {'a suite failed' if wrong else 'claims were not tested'}", file=sys.stderr)
+    return 1 if wrong or missing else 0
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ class FromChapterToCompiler(unittest.TestCase):
         self.chapter.write_text(text, encoding="utf-8")
         made = self.make("test", "CHAPTER=03", "CONFIGS=gil")
         self.assertNotEqual(made.returncode, 0)
-        self.assertRegex(made.stdout + made.stderr, r"book/03-arena\.md:\d+:")
+        self.assertRegex(made.stdout, r"book/03-arena\.md:\d+:")
+        self.assertRegex(made.stderr, r"run: book/03-arena\.md:\d+: test_claim_3_\w+ \(check_arena, gil\): \S")    # at the end again
 
     def test_a_claim_that_does_not_run_is_named(self):
         text, found = re.subn(r"\n *tcase_add_test\([^;]*test_claim_3_1_[^;]*\);", "", self.chapter.read_text(encoding="utf-8"), count=1)
