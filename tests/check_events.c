@@ -136,8 +136,7 @@ disturb(int by_signal)
 {
 #ifndef GF_USE_COND_SEMAPHORE
     if (by_signal) {
-        pthread_kill(crew[0].thread, SIGUSR1);
-        sched_yield();
+        nudge(crew[0].thread);
         return;
     }
 #endif
@@ -488,8 +487,7 @@ pester(int number)
 {
     (void)number;
     while (!_Py_atomic_load_int(&went_on)) {
-        pthread_kill(main_thread, SIGUSR1);
-        sched_yield();
+        nudge(main_thread);
     }
 }
 #endif

@@ -526,8 +526,7 @@ hold_and_pester(struct fellow *me)
     PyMutex_Lock(&m);
     reach(me, 1);
     while (!at(me, 2)) {
-        pthread_kill(main_thread, SIGUSR1);
-        let_pass(MS / 10);
+        nudge(main_thread);
     }
     PyMutex_Unlock(&m);
 }

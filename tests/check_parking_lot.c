@@ -658,8 +658,7 @@ START_TEST(test_claim_7_15_a_signal_leaves_the_queue)
     park(&f[0], &stay[0], 0);
     park(&f[1], &stay[1], 0);
     while (!at(&f[0], 2)) {
-        pthread_kill(f[0].thread, SIGUSR1);
-        sched_yield();
+        nudge(f[0].thread);
     }
     finish(&f[0]);
     ck_assert_int_eq(f[0].answer, Py_PARK_INTR);

@@ -121,8 +121,7 @@ START_TEST(test_claim_6_4_a_signal_ends_the_wait)
     _PySemaphore_Init(&nap.s);
     start(&f);
     while (!at(&f, 1)) {
-        pthread_kill(f.thread, SIGUSR1);
-        sched_yield();
+        nudge(f.thread);
     }
     finish(&f);
     ck_assert_int_eq(f.answer, Py_PARK_INTR);
@@ -332,8 +331,7 @@ START_TEST(test_claim_6_14_never_two_inside)
     _PyRawMutex_Unlock(&raw.m);
     for (int i = 0; i < n; i++) {
         while (!at(&f[i], 1)) {
-            pthread_kill(f[i].thread, SIGUSR1);
-            sched_yield();
+            nudge(f[i].thread);
         }
         finish(&f[i]);
         broken += f[i].answer;
@@ -446,8 +444,7 @@ START_TEST(test_claim_6_17_a_thread_can_be_held_back)
     ck_assert_int_eq(host_thread_suspend(f.tstate), 0);     /* it is already */
     reach(&f, 4);
     for (int i = 0; i < 1000; i++) {
-        pthread_kill(f.thread, SIGUSR1);    /* the sleep ends with EINTR */
-        sched_yield();
+        nudge(f.thread);                    /* the sleep ends with EINTR */
         ck_assert(!at(&f, 5));
     }
     host_thread_enter();                    /* it does not sit on the GIL either */

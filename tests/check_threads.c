@@ -264,7 +264,7 @@ START_TEST(test_claim_13_11_a_hanging_thread_stays)
     pthread_t th = (pthread_t)PyThread_start_new_thread(hang, NULL);
     while (_Py_atomic_load_int(&hanging) == 0 || _Py_atomic_load_int(&woken) < 100) {
         if (_Py_atomic_load_int(&hanging)) {
-            ck_assert_int_eq(pthread_kill(th, SIGUSR1), 0);
+            nudge(th);
         }
         sched_yield();
     }

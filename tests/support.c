@@ -1,10 +1,11 @@
-// The tools of the test programs: failing allocators, crowds, watched deaths.
+// The tools of the test programs: failing allocators, crowds, signals, watched deaths.
 #include "support.h"
 
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/pyatomic.h"
@@ -117,6 +118,22 @@ in_threads(int n, void (*body)(void *arg), void *arg)
     for (int i = 0; i < n; i++)
         ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
     pthread_barrier_destroy(&crowd.start);
+}
+
+static long long
+monotonic_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+void
+nudge(pthread_t thread)
+{
+    pthread_kill(thread, SIGUSR1);
+    for (long long end = monotonic_ns() + 50000; monotonic_ns() < end; )
+        sched_yield();
 }
 #ifdef SUPPORT_COVERAGE
 extern void __gcov_dump(void);

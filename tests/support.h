@@ -3,6 +3,7 @@
 #define TESTS_SUPPORT_H
 
 #include <check.h>
+#include <pthread.h>
 
 /* Let the nth allocation from now on fail (1 is the next); with `sticky`, every
  * later one too. Malloc, Calloc and Realloc of both domains are counted alike.
@@ -18,6 +19,9 @@ long live_blocks(void);
 /* Run body(arg) in n threads (at most 16) that start together; return when all
  * of them have ended. */
 void in_threads(int n, void (*body)(void *arg), void *arg);
+
+/* Send the thread SIGUSR1, which has a handler, and leave it alone for 50 µs. */
+void nudge(pthread_t thread);
 
 /* Run `doom` in a forked child and fail the test unless the child is killed by
  * SIGABRT, having written `text`, all of it and nothing else, to stderr. */

@@ -15,6 +15,7 @@
 #include "host/pyatomic.h"
 #include "host/pystate.h"
 #include "pythread/pycore_pythread.h"
+#include "support.h"
 
 #if defined(__SANITIZE_THREAD__)
 #  define UNDER_TSAN 1
@@ -179,8 +180,7 @@ pester_on(void *Py_UNUSED(arg))
         if (pester.call != NULL) {
             Py_AddPendingCall(pester.call, pester.arg);     /* full is as good */
         }
-        pthread_kill(pester.victim, SIGUSR1);
-        sched_yield();
+        nudge(pester.victim);
     }
     return NULL;
 }

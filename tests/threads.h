@@ -13,6 +13,7 @@
 #include "host/pyatomic.h"
 #include "host/pystate.h"
 #include "host/pytime.h"
+#include "support.h"
 
 /* Wait for something to become true by looking; Check's timeout ends it. */
 #define UNTIL(condition) do { while (!(condition)) { sched_yield(); } } while (0)
@@ -92,11 +93,8 @@ pester(pthread_t thread, int times)
 {
     while (times-- > 0) {
         int before = _Py_atomic_load_int(&signals_seen);
-        for (int i = 0; _Py_atomic_load_int(&signals_seen) == before; i++) {
-            if (i % 1000 == 0) {
-                pthread_kill(thread, SIGUSR1);
-            }
-            sched_yield();
+        while (_Py_atomic_load_int(&signals_seen) == before) {
+            nudge(thread);
         }
     }
 }
