@@ -1,5 +1,6 @@
-// Claims 16.1 to 16.7 of the book, chapter 16: the bench.
+// Claims 16.1 to 16.8 of the book, chapter 16: the bench.
 #include <check.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ int bench_main(int argc, char **argv);
  * 16.5   find_peer, find_work, answer, list, main
  * 16.6   bench_load_now, busy_ticks
  * 16.7   bench_asleep, pass, peer_sleep, peer_wake
+ * 16.8   keep_the_store
  * make bench --smoke runs every work of every peer a few times: nothing, sleeper,
  * miss, found, last_who_came, find_last, with_full_bucket, same, other, hit,
  * peer_new, peer_draw, peer_drop, build_tree, arena_warm, arena_cold,
@@ -88,6 +90,26 @@ START_TEST(test_claim_16_2_turns_alternate)
 {
     fresh();
     two_take_turns(alternate);
+}
+END_TEST
+START_TEST(test_claim_16_8_the_store_is_kept)
+{
+    enum { BLOCKS = 1000 };
+    static void *block[BLOCKS];
+    keep_the_store();
+    for (int i = 0; i < BLOCKS; i++) {
+        block[i] = malloc(8192);
+        ck_assert_ptr_nonnull(block[i]);
+    }
+    void *large = malloc(16 << 20);
+    ck_assert_ptr_nonnull(large);
+    ck_assert_uint_eq(mallinfo2().hblks, 0);    /* nothing has a mapping of its own */
+    void *end = sbrk(0);
+    free(large);
+    for (int i = BLOCKS; i-- > 0; ) {           /* the end of the heap comes first */
+        free(block[i]);
+    }
+    ck_assert_ptr_eq(sbrk(0), end);
 }
 END_TEST
 START_TEST(test_claim_16_3_the_spin_is_calibrated)
@@ -205,6 +227,7 @@ bench_suite(void)
     tcase_add_test(tc, test_claim_16_5_a_line_is_answered);
     tcase_add_test(tc, test_claim_16_6_own_load_is_seen);
     tcase_add_test(tc, test_claim_16_7_turns_are_passed);
+    tcase_add_test(tc, test_claim_16_8_the_store_is_kept);
     return suite;
 }
 
