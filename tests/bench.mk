@@ -13,9 +13,12 @@ bench_face     = -DBENCH_PEER=bench_$(subst -,_,$(1)) -DBENCH_NAME='"$(1)"'
 
 bench_merge    = @$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_$(subst -,_,$(patsubst build/bench/peer-%.o,%,$@)) $@.all $@ && rm $@.all
 
-build/bench/bench: $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
-	@$(CXX) -no-pie -o $@ $^ -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
-	  \
+# A peer that was not linked before: the program is as old as its list of peers.
+build/bench/peers: always
+	@mkdir -p $(@D) && { echo $(BENCH_PEERS) | cmp -s - $@ || echo $(BENCH_PEERS) > $@; }
+.PHONY: always
+build/bench/bench: build/bench/peers $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
+	@$(CXX) -no-pie -o $@ $(filter-out build/bench/peers,$^) -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
 	  $(if $(filter nsync,$(BENCH_PEERS)),-lnsync) $(if $(filter apr,$(BENCH_PEERS)),-lapr-1) \
 	  $(if $(filter llvm,$(BENCH_PEERS)),-L/usr/lib/llvm-14/lib -lLLVM-14) -lm -ldl
 

@@ -18,12 +18,12 @@ int bench_main(int argc, char **argv);
 /* 16.1   peer_lock, peer_unlock, futex_sleep, fresh; crowd, wait; bench_crowd, seat_all,
  *        sit_down, let_pass, count_for, bench_pin
  * 16.2   alternate
- * 16.3   bench_spin, bench_now, calibrate, turns_of
- * 16.4   uncontended, repeat
- * 16.5   find_peer, find_work, answer, list, main
- * 16.6   bench_load_now, busy_ticks
- * 16.7   bench_asleep, pass, peer_sleep, peer_wake
- * 16.8   keep_the_store
+ * 16.3   keep_the_store
+ * 16.4   bench_spin, bench_now, calibrate, turns_of
+ * 16.5   uncontended, repeat
+ * 16.6   find_peer, find_work, answer, list, main
+ * 16.7   bench_load_now, busy_ticks
+ * 16.8   bench_asleep, pass, peer_sleep, peer_wake
  * make bench --smoke runs every work of every peer a few times: nothing, sleeper,
  * miss, found, last_who_came, find_last, with_full_bucket, same, other, hit,
  * peer_new, peer_draw, peer_drop, build_tree, arena_warm, arena_cold,
@@ -92,7 +92,7 @@ START_TEST(test_claim_16_2_turns_alternate)
     two_take_turns(alternate);
 }
 END_TEST
-START_TEST(test_claim_16_8_the_store_is_kept)
+START_TEST(test_claim_16_3_the_store_is_kept)
 {
     enum { BLOCKS = 1000 };
     static void *block[BLOCKS];
@@ -112,7 +112,7 @@ START_TEST(test_claim_16_8_the_store_is_kept)
     ck_assert_ptr_eq(sbrk(0), end);
 }
 END_TEST
-START_TEST(test_claim_16_3_the_spin_is_calibrated)
+START_TEST(test_claim_16_4_the_spin_is_calibrated)
 {
     calibrate();
     ck_assert_uint_eq(turns_of(0), 0);
@@ -130,7 +130,7 @@ START_TEST(test_claim_16_3_the_spin_is_calibrated)
 END_TEST
 static uint64_t a_microsecond_each(long times) { return (uint64_t)times * 1000; }
 
-START_TEST(test_claim_16_4_a_loop_is_timed_as_a_whole)
+START_TEST(test_claim_16_5_a_loop_is_timed_as_a_whole)
 {
     struct bench_work work = {"even", a_microsecond_each, NULL};
     long times;
@@ -149,7 +149,7 @@ static void put(const char *path, const char *text)
     fclose(file);
 }
 
-START_TEST(test_claim_16_5_a_line_is_answered)
+START_TEST(test_claim_16_6_a_line_is_answered)
 {
     char in[] = "/tmp/bench-in-XXXXXX", out[] = "/tmp/bench-out-XXXXXX", got[2000];
     close(mkstemp(in));
@@ -179,7 +179,7 @@ START_TEST(test_claim_16_5_a_line_is_answered)
     ck_assert_int_eq(*line, 0);
 }
 END_TEST
-START_TEST(test_claim_16_6_own_load_is_seen)
+START_TEST(test_claim_16_7_own_load_is_seen)
 {
     struct bench_load before = bench_load_now(), after;
     do {
@@ -197,7 +197,7 @@ static void *wait_for_one(void *turn)
     return NULL;
 }
 
-START_TEST(test_claim_16_7_turns_are_passed)
+START_TEST(test_claim_16_8_turns_are_passed)
 {
     two_take_turns(pass);
 
@@ -222,12 +222,12 @@ bench_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_claim_16_1_a_crowd_is_counted);
     tcase_add_test(tc, test_claim_16_2_turns_alternate);
-    tcase_add_test(tc, test_claim_16_3_the_spin_is_calibrated);
-    tcase_add_test(tc, test_claim_16_4_a_loop_is_timed_as_a_whole);
-    tcase_add_test(tc, test_claim_16_5_a_line_is_answered);
-    tcase_add_test(tc, test_claim_16_6_own_load_is_seen);
-    tcase_add_test(tc, test_claim_16_7_turns_are_passed);
-    tcase_add_test(tc, test_claim_16_8_the_store_is_kept);
+    tcase_add_test(tc, test_claim_16_3_the_store_is_kept);
+    tcase_add_test(tc, test_claim_16_4_the_spin_is_calibrated);
+    tcase_add_test(tc, test_claim_16_5_a_loop_is_timed_as_a_whole);
+    tcase_add_test(tc, test_claim_16_6_a_line_is_answered);
+    tcase_add_test(tc, test_claim_16_7_own_load_is_seen);
+    tcase_add_test(tc, test_claim_16_8_turns_are_passed);
     return suite;
 }
 

@@ -3,8 +3,10 @@ import contextlib
 import csv
 import io
 import math
+import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -161,6 +163,18 @@ class Report(unittest.TestCase):
     def test_a_line_that_is_no_measurement_is_named(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(SystemExit, r"raw\.csv:3: not a measurement"):
             self.write(pathlib.Path(folder), [[1, "wait", 8, 1000, 0, "port-gil", 1.0, 1, 1, 0, 1], [1, "wait", 8]])
+
+
+class Program(unittest.TestCase):
+    def test_a_peer_that_comes_later_is_linked_in(self):
+        with tempfile.TemporaryDirectory() as folder:
+            house = pathlib.Path(folder) / "house"
+            shutil.copytree(ROOT, house, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
+            for peers in (["bare"], ["bare", "futex"], ["bare", "futex"], ["futex"]):
+                subprocess.run(["make", "-s", "-C", house, "LINE=", "build/bench/bench", f"BENCH_PEERS={' '.join(peers)}"], check=True,
+                               env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+                listed = subprocess.run([house / "build/bench/bench", "--list"], capture_output=True, text=True, check=True).stdout
+                self.assertEqual(sorted(line.split("\t")[0] for line in listed.splitlines()), peers)
 
 
 class Plan(unittest.TestCase):
