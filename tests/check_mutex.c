@@ -526,15 +526,10 @@ hold_and_pester(struct fellow *me)
     PyMutex_Lock(&m);
     reach(me, 1);
     while (!at(me, 2)) {
+        Py_AddPendingCall(fail_at_third, NULL);
         nudge(main_thread);
     }
     PyMutex_Unlock(&m);
-}
-
-static void
-add_call_on_signal(int Py_UNUSED(signum))
-{
-    Py_AddPendingCall(fail_at_third, NULL);
 }
 
 START_TEST(test_claim_8_20_a_failing_call_ends_the_wait)
@@ -542,7 +537,7 @@ START_TEST(test_claim_8_20_a_failing_call_ends_the_wait)
     struct fellow f = {.body = hold_and_pester};
     _PyLockFlags flags = _PY_LOCK_DETACH | _PY_LOCK_HANDLE_SIGNALS;
     PyTime_t timeout = _i == 0 ? -1 : PyTime_MAX;
-    on_signal(SIGUSR1, add_call_on_signal);
+    on_signal(SIGUSR1, see_signal);
     main_thread = pthread_self();
     host_thread_enter();
     start(&f);

@@ -246,7 +246,11 @@ START_TEST(test_claim_13_10_exit_first_of_all_ends_the_process)
 END_TEST
 static int hanging, hung_up, woken;
 
-static void on_signal(int Py_UNUSED(sig)) { _Py_atomic_add_int(&woken, 1); }
+__attribute__((no_sanitize_thread)) static void    /* why: tests/threads.h, see_signal */
+on_signal(int Py_UNUSED(sig))
+{
+    __atomic_fetch_add(&woken, 1, __ATOMIC_SEQ_CST);
+}
 
 static void
 hang(void *Py_UNUSED(arg))

@@ -75,10 +75,10 @@ await_sleep(struct fellow *f)
 
 static int signals_seen;
 
-static inline void
+__attribute__((no_sanitize_thread)) static inline void
 see_signal(int Py_UNUSED(signum))
 {
-    _Py_atomic_add_int(&signals_seen, 1);
+    __atomic_fetch_add(&signals_seen, 1, __ATOMIC_SEQ_CST);
 }
 
 static inline void
