@@ -510,7 +510,7 @@ end
 
 -- Claims ----------------------------------------------------------------------------------------------------
 
-local configuration = { gil = "GIL", ft = "free-threaded", asan = "ASan", tsan = "TSan", upstream = "CPython’s policy" }
+local configuration = { gil = "GIL", ft = "free-threaded", asan = "ASan", tsan = "TSan", upstream = "with CPython’s policy" }
 
 local function claim_of(block)
   if not block or block.t ~= "Para" or not block.content[1] or block.content[1].t ~= "Strong" then return nil end
@@ -543,10 +543,11 @@ end
 local function results_of(number)
   local configs, out = {}, {}
   for name in pairs(index.claims[number].results) do configs[#configs + 1] = name end
-  table.sort(configs, function(a, b)      -- the plain builds first, the default one before the free-threaded
-    local rank_a, rank_b = (a:find("-", 1, true) and 2 or 0) + (a:find("gil", 1, true) and 0 or 1), (b:find("-", 1, true) and 2 or 0) + (b:find("gil", 1, true) and 0 or 1)
-    return rank_a == rank_b and a < b or rank_a < rank_b
-  end)
+  local function rank(name)               -- the plain builds first, the default one before the free-threaded
+    local kind = name:find("asan", 1, true) and 2 or name:find("tsan", 1, true) and 4 or name:find("upstream", 1, true) and 6 or 0
+    return kind + (name:find("gil", 1, true) and 0 or 1)
+  end
+  table.sort(configs, function(a, b) return rank(a) < rank(b) or rank(a) == rank(b) and a < b end)
   for i, name in ipairs(configs) do
     local label = {}
     for part in name:gmatch("[^-]+") do label[#label + 1] = configuration[part] or part end
