@@ -272,7 +272,10 @@ PyThread_acquire_lock_timed(PyThread_type_lock lock, PY_TIMEOUT_T microseconds,
     PyTime_t timeout = microseconds < 0 ? -1 : _PyTime_FromMicrosecondsClamp(microseconds);
     #ifdef HAVE_SEM_CLOCKWAIT
     struct timespec abs_timeout = {0};
-    if (timeout > 0) {
+    #ifndef GF_UPSTREAM_POLICY
+    if (timeout > 0)            /* nobody will ask for the moment otherwise */
+    #endif
+    {
         _PyTime_AsTimespec_clamp(_PyDeadline_Init(timeout), &abs_timeout);
     }
     #else
