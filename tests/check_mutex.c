@@ -281,7 +281,7 @@ START_TEST(test_claim_8_11_after_a_millisecond_it_is_handed_over)
     struct fellow f;
     PyMutex_Lock(&m);
     wait_for_m(&f, _PY_LOCK_DETACH);
-    let_pass(1 * MS);
+    let_time_pass(1 * MS);
     pass_over(&f);
     ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     PyMutex_Unlock(&m);
@@ -333,7 +333,7 @@ START_TEST(test_claim_8_13_nobody_gets_past_a_line)
         start(&f[i]);
         await_sleep(&f[i]);
     }
-    let_pass(1 * MS);
+    let_time_pass(1 * MS);
     for (int i = 0; i < 8 * GF_PASSED_OVER; i++) {
         ck_assert_int_eq(take_m_back_from(&f[i % 8]), 1);
     }
@@ -354,7 +354,7 @@ START_TEST(test_claim_8_14_unlocked_in_the_owners_name)
     struct fellow f;
     PyMutex_Lock(&m);
     wait_for_m(&f, _PY_LOCK_DETACH);
-    let_pass(1 * MS);
+    let_time_pass(1 * MS);
     pass_over(&f);
     ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     PyMutex_Unlock(&m);                     /* handed over */
@@ -439,7 +439,7 @@ START_TEST(test_claim_8_17_a_crowd_drains)
         start(&f[i]);
         await_sleep(&f[i]);
     }
-    let_pass(1 * MS);
+    let_time_pass(1 * MS);
     for (int i = 0; i < 16; i++) {
         ck_assert_int_eq(host_thread_suspend(f[i].tstate), 1);
     }
@@ -570,7 +570,7 @@ END_TEST
 static void
 take_long(int Py_UNUSED(signum))
 {
-    let_pass(40 * MS);
+    let_time_pass(40 * MS);
 }
 
 START_TEST(test_claim_8_21_nothing_left_is_not_for_ever)
@@ -606,7 +606,7 @@ count(struct fellow *me)
     for (int i = 0; i < me->number; i++) {
         PyMutex_Lock(&m);
         if (me->arg != NULL && i % 7 == 0) {
-            let_pass(1 * MS);
+            let_time_pass(1 * MS);
         }
         counter++;
         PyMutex_Unlock(&m);

@@ -450,7 +450,7 @@ choose_slowly(void *arg, void *park_arg, int has_more_waiters)
     struct fellow *chosen = arg;
     tell(arg, park_arg, has_more_waiters);
     if (park_arg != NULL) {
-        let_pass(15 * MS);                  /* its 10 ms are over now */
+        let_time_pass(15 * MS);             /* its 10 ms are over now */
         if (!at(chosen, 2)) {
             pester(chosen->thread, 20);
         }
@@ -467,7 +467,7 @@ START_TEST(test_claim_7_13_who_is_chosen_has_been_woken)
         f = (struct fellow){.body = park_as_told, .arg = &stay, .attach = i % 2};
         start(&f);
         UNTIL(at(&f, 1));
-        let_pass(i * MS / 4);
+        let_time_pass(i * MS / 4);
         _PyParkingLot_Unpark(&place[0], choose_slowly, &f);
         finish(&f);
         ck_assert_int_eq(f.answer, told.park_arg ? Py_PARK_OK : Py_PARK_TIMEOUT);

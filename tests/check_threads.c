@@ -244,13 +244,7 @@ START_TEST(test_claim_13_10_exit_first_of_all_ends_the_process)
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 END_TEST
-static int hanging, hung_up, woken;
-
-__attribute__((no_sanitize_thread)) static void    /* why: tests/threads.h, see_signal */
-on_signal(int Py_UNUSED(sig))
-{
-    __atomic_fetch_add(&woken, 1, __ATOMIC_SEQ_CST);
-}
+static int hanging, hung_up;
 
 static void
 hang(void *Py_UNUSED(arg))
@@ -263,10 +257,10 @@ hang(void *Py_UNUSED(arg))
 
 START_TEST(test_claim_13_11_a_hanging_thread_stays)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = see_signal};
     sigaction(SIGUSR1, &action, NULL);
     pthread_t th = (pthread_t)PyThread_start_new_thread(hang, NULL);
-    while (_Py_atomic_load_int(&hanging) == 0 || _Py_atomic_load_int(&woken) < 100) {
+    while (_Py_atomic_load_int(&hanging) == 0 || _Py_atomic_load_int(&signals_seen) < 100) {
         if (_Py_atomic_load_int(&hanging)) {
             nudge(th);
         }

@@ -120,6 +120,14 @@ in_threads(int n, void (*body)(void *arg), void *arg)
     pthread_barrier_destroy(&crowd.start);
 }
 
+int signals_seen;
+
+__attribute__((no_sanitize_thread)) void
+see_signal(int Py_UNUSED(signum))
+{
+    __atomic_fetch_add(&signals_seen, 1, __ATOMIC_SEQ_CST);
+}
+
 static long long
 monotonic_ns(void)
 {
@@ -129,11 +137,17 @@ monotonic_ns(void)
 }
 
 void
+let_time_pass(long long ns)
+{
+    for (long long end = monotonic_ns() + ns; monotonic_ns() <= end; )
+        sched_yield();
+}
+
+void
 nudge(pthread_t thread)
 {
-    pthread_kill(thread, SIGUSR1);
-    for (long long end = monotonic_ns() + 50000; monotonic_ns() < end; )
-        sched_yield();
+    ck_assert_int_eq(pthread_kill(thread, SIGUSR1), 0);
+    let_time_pass(50000);
 }
 #ifdef SUPPORT_COVERAGE
 extern void __gcov_dump(void);

@@ -20,8 +20,15 @@ long live_blocks(void);
  * of them have ended. */
 void in_threads(int n, void (*body)(void *arg), void *arg);
 
+/* A handler, and how often it was called. */
+extern int signals_seen;
+void see_signal(int signum);
+
 /* Send the thread SIGUSR1, which has a handler, and leave it alone for 50 µs. */
 void nudge(pthread_t thread);
+
+/* Return after `ns` nanoseconds, not having slept. A handler may call it. */
+void let_time_pass(long long ns);
 
 /* Run `doom` in a forked child and fail the test unless the child is killed by
  * SIGABRT, having written `text`, all of it and nothing else, to stderr. */

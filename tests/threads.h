@@ -73,14 +73,6 @@ await_sleep(struct fellow *f)
     UNTIL(!host_thread_is_attached(f->tstate));
 }
 
-static int signals_seen;
-
-__attribute__((no_sanitize_thread)) static inline void
-see_signal(int Py_UNUSED(signum))
-{
-    __atomic_fetch_add(&signals_seen, 1, __ATOMIC_SEQ_CST);
-}
-
 static inline void
 on_signal(int signum, void (*handler)(int))
 {
@@ -107,14 +99,6 @@ now(void)
     PyTime_t t;
     (void)PyTime_MonotonicRaw(&t);      /* asserts nothing: handlers call it */
     return t;
-}
-
-static inline void
-let_pass(PyTime_t ns)
-{
-    for (PyTime_t end = now() + ns; now() <= end; ) {
-        sched_yield();
-    }
 }
 
 /* Fork; the deed runs in the child and must return 0 within a minute. */
