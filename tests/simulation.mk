@@ -34,7 +34,7 @@ replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by st
 	@build/simulate.$(or $(CONFIG),gil)$(UPSTREAM) --replay $(SCENARIO) $(SCHEDULE)
 museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
 	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(UPSTREAM),--policy upstream) $(if $(TABLE),--write) $(BUG)
-litmus: tangle  ## the orders weaker than sequential consistency, and each made weaker still, under herd7's model of C11
+litmus: tangle  ## the memory orders of the ledgers, what they call needed, and each made weaker still, under herd7's model of C11
 	@$(PYTHON) tests/litmus.py $(LITMUS)
 
 # The moving figures: stories, played on the port, recorded. Never optimised, so that every compiler names the same functions.

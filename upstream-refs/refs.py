@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Hold the book to the pinned CPython: citations, chunks, claims and the ledger of what is not ported.
+"""Hold the book to the pinned CPython: citations, chunks, claims, memory orders and the ledger of what is not ported.
 
-  refs.py check       fail, with chapter and line, on any quote, reference, chunk, function or claim that has come loose
+  refs.py check       fail, with chapter and line, on any quote, reference, chunk, function, claim or memory order that has come loose
   refs.py pin         record the lines and hashes of every citation, after each symbol was found in them
   refs.py drift TREE  what moved, changed, vanished or is new in another CPython tree, by chapter
 
@@ -21,6 +21,7 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "book"))
 import chapters  # noqa: E402
+import orders  # noqa: E402
 
 VERSION = "3.13.5"
 PINS = HERE / "pins" / f"{VERSION}.json"
@@ -215,8 +216,7 @@ def check(book):
     check_chunks(book, say)
     check_claims(book, say)
     check_tests(book, say)
-    findings += check_ledger(book)
-    return findings
+    return findings + check_ledger(book) + orders.check(book)
 
 
 def check_chunks(book, say):

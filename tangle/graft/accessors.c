@@ -30,7 +30,7 @@ void host_set_stacksize(const char *caller, size_t size);
 int
 host_thread_is_attached(PyThreadState *tstate)
 {
-    return _Py_atomic_load_int_relaxed(&tstate->state) == _Py_THREAD_ATTACHED;
+    return _Py_atomic_load_int_relaxed(&tstate->state) == _Py_THREAD_ATTACHED; /* [T1] */
 }
 
 static PyInterpreterState *

@@ -65,7 +65,7 @@ _PyThreadState_Detach(PyThreadState *tstate)
     }
 #endif
     _Py_tss_tstate = NULL;
-    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);          /* [T2] */
+    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);          /* [T3] */
     host_gil_drop();
 }
 
@@ -121,6 +121,6 @@ host_thread_suspend(PyThreadState *tstate)
 void
 host_thread_resume(PyThreadState *tstate)
 {
-    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);          /* [T2] */
+    _Py_atomic_store_int(&tstate->state, _Py_THREAD_DETACHED);          /* [T3] */
     _PyParkingLot_UnparkAll(&tstate->state);
 }

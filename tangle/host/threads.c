@@ -29,14 +29,14 @@ size_t
 host_stacksize(const char *caller)
 {
     must_be_attached(caller);
-    return _Py_atomic_load_uintptr_relaxed(&stacksize);
+    return _Py_atomic_load_uintptr_relaxed(&stacksize);                 /* [I3] */
 }
 
 void
 host_set_stacksize(const char *caller, size_t size)
 {
     must_be_attached(caller);
-    _Py_atomic_store_uintptr_relaxed(&stacksize, size);
+    _Py_atomic_store_uintptr_relaxed(&stacksize, size);                 /* [I3] */
 }
 
 static void

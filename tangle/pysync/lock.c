@@ -92,7 +92,7 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
 {
     uint8_t v = _Py_atomic_load_uint8_relaxed(&m->_bits);           /* [M3] */
     if ((v & _Py_LOCKED) == 0
-        && _Py_atomic_compare_exchange_uint8(&m->_bits, &v, v | _Py_LOCKED)) {
+        && _Py_atomic_compare_exchange_uint8(&m->_bits, &v, v | _Py_LOCKED)) {  /* [M1] */
         return PY_LOCK_ACQUIRED;
     }
     if (timeout == 0) {
@@ -206,7 +206,7 @@ _Static_assert(_Alignof(struct raw_mutex_entry) >= 2, "bit 0 of its address is f
 void
 _PyRawMutex_LockSlow(_PyRawMutex *m)
 {
-    struct raw_mutex_entry waiter;      /* others will see it: [R4] */
+    struct raw_mutex_entry waiter;      /* others will see it */
     _PySemaphore_Init(&waiter.sema);
 
     uintptr_t v = _Py_atomic_load_uintptr(&m->v);
@@ -281,7 +281,7 @@ PyEvent_WaitTimed(PyEvent *evt, PyTime_t timeout_ns, int detach)
 {
     uint8_t v = _Py_atomic_load_uint8(&evt->v);                        /* [E2] */
     if (v == _Py_UNLOCKED) {                /* should it fail, v is 1 or 2 now */
-        (void)_Py_atomic_compare_exchange_uint8(&evt->v, &v, _Py_HAS_PARKED);
+        (void)_Py_atomic_compare_exchange_uint8(&evt->v, &v, _Py_HAS_PARKED); /* [E3] */
     }
     if (v == _Py_LOCKED) {
         return 1;
@@ -312,15 +312,15 @@ _PyOnceFlag_CallOnceSlow(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
     uint8_t v = _Py_atomic_load_uint8(&flag->v);                       /* [O1] */
     while (v != _Py_ONCE_INITIALIZED) {
         if (v == _Py_UNLOCKED) {
-            if (_Py_atomic_compare_exchange_uint8(&flag->v, &v, _Py_LOCKED)) {
-                return unlock_once(flag, fn(arg));                     /* [O3] */
+            if (_Py_atomic_compare_exchange_uint8(&flag->v, &v, _Py_LOCKED)) { /* [O3] */
+                return unlock_once(flag, fn(arg));
             }
             continue;                       /* not first after all; v is new */
         }
         assert(v & _Py_LOCKED);
         if (!(v & _Py_HAS_PARKED)) {
             uint8_t marked = v | _Py_HAS_PARKED;
-            if (!_Py_atomic_compare_exchange_uint8(&flag->v, &v, marked)) {
+            if (!_Py_atomic_compare_exchange_uint8(&flag->v, &v, marked)) {        /* [O4] */
                 continue;
             }
             v = marked;
@@ -334,7 +334,7 @@ _PyOnceFlag_CallOnceSlow(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
 static int
 recursive_mutex_is_owned_by(_PyRecursiveMutex *m, PyThread_ident_t tid)
 {
-    return _Py_atomic_load_ullong_relaxed(&m->thread) == tid;          /* [R1] */
+    return _Py_atomic_load_ullong_relaxed(&m->thread) == tid;          /* [N1] */
 }
 
 int
@@ -352,7 +352,7 @@ _PyRecursiveMutex_Lock(_PyRecursiveMutex *m)
         return;
     }
     PyMutex_Lock(&m->mutex);
-    _Py_atomic_store_ullong_relaxed(&m->thread, me);                   /* [R2] */
+    _Py_atomic_store_ullong_relaxed(&m->thread, me);                   /* [N2] */
     assert(m->level == 0);
 }
 
@@ -367,7 +367,7 @@ _PyRecursiveMutex_LockTimed(_PyRecursiveMutex *m, PyTime_t timeout,
     }
     PyLockStatus status = _PyMutex_LockTimed(&m->mutex, timeout, flags);
     if (status == PY_LOCK_ACQUIRED) {
-        _Py_atomic_store_ullong_relaxed(&m->thread, me);               /* [R2] */
+        _Py_atomic_store_ullong_relaxed(&m->thread, me);               /* [N2] */
         assert(m->level == 0);
     }
     return status;
@@ -392,7 +392,7 @@ _PyRecursiveMutex_TryUnlock(_PyRecursiveMutex *m)
         m->level--;
         return 0;
     }
-    _Py_atomic_store_ullong_relaxed(&m->thread, 0);                    /* [R3] */
+    _Py_atomic_store_ullong_relaxed(&m->thread, 0);                    /* [N3] */
     PyMutex_Unlock(&m->mutex);
     return 0;
 }
@@ -406,7 +406,7 @@ _PyRecursiveMutex_at_fork_reinit(_PyRecursiveMutex *m, int owned)
     }
     /* Held by us as often as before; whoever waited stayed in the parent. */
     m->mutex._bits = _Py_LOCKED;
-    _Py_atomic_store_ullong_relaxed(&m->thread, PyThread_get_thread_ident_ex());
+    _Py_atomic_store_ullong_relaxed(&m->thread, PyThread_get_thread_ident_ex()); /* [N2] */
 }
 
 #define _Py_WRITE_LOCKED 1
@@ -424,7 +424,7 @@ rwmutex_set_parked_and_wait(_PyRWMutex *rwmutex, uintptr_t bits)
 {
     uintptr_t parked = bits | _Py_HAS_PARKED;
     if (bits != parked
-        && !_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits, parked)) {
+        && !_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits, parked)) { /* [W4] */
         return bits;
     }
     _PyParkingLot_Park(&rwmutex->bits, &parked, sizeof(parked), -1, NULL, /*detach=*/1);
@@ -448,9 +448,9 @@ _PyRWMutex_RLock(_PyRWMutex *rwmutex)
             continue;
         }
         assert(rwmutex_reader_count(bits) < _Py_RWMUTEX_MAX_READERS);
-        if (_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits,
+        if (_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits, /* [W2] */
                                                 bits + _Py_RWMUTEX_ONE_READER)) {
-            return;                                                    /* [W2] */
+            return;
         }
     }
 }
@@ -475,9 +475,9 @@ _PyRWMutex_Lock(_PyRWMutex *rwmutex)
         if (bits & ~(uintptr_t)_Py_HAS_PARKED) {
             bits = rwmutex_set_parked_and_wait(rwmutex, bits);
         }
-        else if (_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits,
+        else if (_Py_atomic_compare_exchange_uintptr(&rwmutex->bits, &bits, /* [W2] */
                                                      bits | _Py_WRITE_LOCKED)) {
-            return;             /* from 0 to 1, or from 2 to 3 */      /* [W2] */
+            return;             /* from 0 to 1, or from 2 to 3 */
         }
     }
 }
@@ -498,15 +498,15 @@ _PyRWMutex_Unlock(_PyRWMutex *rwmutex)
 void
 _PySeqLock_LockWrite(_PySeqLock *seqlock)
 {
-    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence); /* [S1] */
+    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence); /* [Q1] */
     for (;;) {
         if (SEQLOCK_IS_UPDATING(prev)) {
             _Py_yield();
-            prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);
+            prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);  /* [Q1] */
         }
-        else if (_Py_atomic_compare_exchange_uint32(&seqlock->sequence, &prev,
+        else if (_Py_atomic_compare_exchange_uint32(&seqlock->sequence, &prev, /* [Q7] */
                                                     prev + 1)) {
-            _Py_atomic_fence_release();                                 /* [S2] */
+            _Py_atomic_fence_release();                                 /* [Q2] */
             return;
         }
         else {
@@ -518,26 +518,26 @@ _PySeqLock_LockWrite(_PySeqLock *seqlock)
 void
 _PySeqLock_AbandonWrite(_PySeqLock *seqlock)
 {
-    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);
+    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence); /* [Q1] */
     assert(SEQLOCK_IS_UPDATING(prev));
-    _Py_atomic_store_uint32(&seqlock->sequence, prev - 1);             /* [S3] */
+    _Py_atomic_store_uint32(&seqlock->sequence, prev - 1);             /* [Q3] */
 }
 
 void
 _PySeqLock_UnlockWrite(_PySeqLock *seqlock)
 {
-    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence);
+    uint32_t prev = _Py_atomic_load_uint32_relaxed(&seqlock->sequence); /* [Q1] */
     assert(SEQLOCK_IS_UPDATING(prev));
-    _Py_atomic_store_uint32(&seqlock->sequence, prev + 1);             /* [S3] */
+    _Py_atomic_store_uint32(&seqlock->sequence, prev + 1);             /* [Q3] */
 }
 
 uint32_t
 _PySeqLock_BeginRead(_PySeqLock *seqlock)
 {
-    uint32_t sequence = _Py_atomic_load_uint32_acquire(&seqlock->sequence); /* [S4] */
+    uint32_t sequence = _Py_atomic_load_uint32_acquire(&seqlock->sequence); /* [Q4] */
     while (SEQLOCK_IS_UPDATING(sequence)) {
         _Py_yield();
-        sequence = _Py_atomic_load_uint32_acquire(&seqlock->sequence);  /* [S4] */
+        sequence = _Py_atomic_load_uint32_acquire(&seqlock->sequence);  /* [Q4] */
     }
     return sequence;
 }
@@ -545,8 +545,8 @@ _PySeqLock_BeginRead(_PySeqLock *seqlock)
 int
 _PySeqLock_EndRead(_PySeqLock *seqlock, uint32_t previous)
 {
-    _Py_atomic_fence_acquire();     /* gh-121368 */                     /* [S5] */
-    if (_Py_atomic_load_uint32_relaxed(&seqlock->sequence) == previous) { /* [S6] */
+    _Py_atomic_fence_acquire();     /* gh-121368 */                     /* [Q5] */
+    if (_Py_atomic_load_uint32_relaxed(&seqlock->sequence) == previous) { /* [Q6] */
         return 1;
     }
     _Py_yield();

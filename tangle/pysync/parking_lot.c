@@ -147,15 +147,15 @@ _PySemaphore_PlatformWait(_PySemaphore *sema, PyTime_t timeout)
     int err = 0;
 #ifdef _Py_USE_SEMAPHORES
     if (timeout < 0) {
-        err = sem_wait(&sema->platform_sem);
+        err = sem_wait(&sema->platform_sem);                            /* [S1] */
     }
     else {
         struct timespec ts;
         sema_deadline(timeout, &ts);
         #ifndef _Py_THREAD_SANITIZER
-        err = sem_clockwait(&sema->platform_sem, CLOCK_MONOTONIC, &ts);
+        err = sem_clockwait(&sema->platform_sem, CLOCK_MONOTONIC, &ts);         /* [S1] */
         #else
-        err = sem_timedwait(&sema->platform_sem, &ts);
+        err = sem_timedwait(&sema->platform_sem, &ts);                          /* [S1] */
         #endif
     }
     if (err == 0) {
@@ -199,7 +199,7 @@ void
 _PySemaphore_Wakeup(_PySemaphore *sema)
 {
 #ifdef _Py_USE_SEMAPHORES
-    if (sem_post(&sema->platform_sem) != 0) {
+    if (sem_post(&sema->platform_sem) != 0) {                       /* [S1] */
         Py_FatalError("parking_lot: sem_post failed");
     }
 #else
@@ -415,9 +415,9 @@ static int
 atomic_memcmp(const void *addr, const void *expected, size_t addr_size)
 {
     switch (addr_size) {
-    case 1: return _Py_atomic_load_uint8(addr) == *(const uint8_t *)expected;
+    case 1: return _Py_atomic_load_uint8(addr) == *(const uint8_t *)expected;   /* [P1] */
     case 2: return _Py_atomic_load_uint16(addr) == *(const uint16_t *)expected; /* [P1] */
-    case 4: return _Py_atomic_load_uint32(addr) == *(const uint32_t *)expected;
+    case 4: return _Py_atomic_load_uint32(addr) == *(const uint32_t *)expected; /* [P1] */
     case 8: return _Py_atomic_load_uint64(addr) == *(const uint64_t *)expected; /* [P1] */
     default: Py_UNREACHABLE();
     }

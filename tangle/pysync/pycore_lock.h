@@ -25,7 +25,7 @@ static inline int
 PyMutex_LockFast(PyMutex *m)
 {
     uint8_t expected = _Py_UNLOCKED;
-    return _Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_LOCKED);
+    return _Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_LOCKED);     /* [M1] */
 }
 
 /* In the child of a fork: whoever held it, it is free. */
@@ -56,7 +56,7 @@ static inline void
 PyMutex_LockFlags(PyMutex *m, _PyLockFlags flags)
 {
     uint8_t expected = _Py_UNLOCKED;
-    if (!_Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_LOCKED)) {
+    if (!_Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_LOCKED)) {     /* [M1] */
         _PyMutex_LockTimed(m, -1, flags);   /* HANDLE_SIGNALS: may be in vain */
     }
 }

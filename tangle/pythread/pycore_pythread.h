@@ -18,7 +18,7 @@ typedef struct _is PyInterpreterState;
 
 /* Upstream's _PyRuntime.threads. host_threads() finds it. */
 struct _pythread_runtime_state {
-    int initialized;                /* 0, then 1: all below is ready [I1, I2] */
+    int initialized;                /* 0, then 1: all below is ready */
     struct {
         pthread_condattr_t *ptr;    /* &val, or NULL: no monotonic conditions here */
         pthread_condattr_t val;

@@ -157,6 +157,119 @@ class Refs(House):
         self.assertRegex(self.out, r"1 cited symbols, 1 as they were")
 
 
+# A chapter with a ledger: one pair, a relaxed load, a row without a tag; and a test of the pair's in tests/litmus/.
+ORDERED = GOOD.replace("int toy_add(int a, int b) { return a + b; }", """int toy_add(int a, int b)
+{
+    _Py_atomic_store_int_release(&toy, a);      /* [A1] */
+    (void)_Py_atomic_compare_exchange_uint8(&full, &seen,
+                                            0);     /* [A2] */
+    return _Py_atomic_load_int_relaxed(&toy) + b;   /* [A3] */
+}""") + """
+| tag | operation | order | needed | pairs with | if weakened |
+|---|---|---|---|---|---|
+| A1 | `store` of the sum | release | release | A2 | nobody sees it |
+| A2 | `compare_exchange` | seq_cst | acquire | A1 | the same |
+| A3 | `load` | relaxed | relaxed | nothing | nothing |
+| | the rest | plain | | | |
+
+```c
+<<tests/litmus/toy.litmus>>=
+C toy
+P0 (atomic_int* x) {
+    atomic_store_explicit(x, 1, memory_order_release);      /* [A1] */
+}
+@
+```
+"""
+
+
+class Orders(House):
+    """The ledgers of memory orders against the code and the litmus tests."""
+
+    def setUp(self):
+        super().setUp()
+        self.found(ORDERED)
+
+    def found(self, text, *words):
+        self.chapter(text)
+        self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 0, self.err)
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 1 if words else 0, self.err)
+        for word in words:
+            self.assertRegex(self.err, word)
+
+    def changed(self, old, new, *words):
+        self.assertEqual(ORDERED.count(old), 1)
+        self.found(ORDERED.replace(old, new), *words)
+
+    def test_another_order_in_the_code(self):
+        self.changed("_Py_atomic_store_int_release(", "_Py_atomic_store_int(",
+                     r"book/03-toy\.md:20: \[A1\] is seq_cst here, and in its ledger \(book/03-toy\.md:39\) release: mend")
+        self.changed("_Py_atomic_store_int_release(", "_Py_atomic_store_int_relaxed(", r"book/03-toy\.md:20: \[A1\] is relaxed here")
+
+    def test_a_strong_operation_made_weaker(self):
+        self.changed("_Py_atomic_compare_exchange_uint8(", "_Py_atomic_compare_exchange_uint8_acquire(",
+                     r"book/03-toy\.md:21: \[A2\] is acquire here, and in its ledger \(book/03-toy\.md:40\) seq_cst")
+
+    def test_a_weakened_copy_of_the_port(self):
+        """Whoever changes tangle/ alone is told too, at the chapter's line."""
+        file = self.root / "tangle/toy/toy.c"
+        file.write_text(file.read_text().replace("_int_release(", "_int_relaxed("))
+        self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 1)
+        self.assertRegex(self.err, r"book/03-toy\.md:20: \[A1\] is relaxed here")
+
+    def test_another_operation(self):
+        self.changed("_Py_atomic_store_int_release(&toy, a)", "_Py_atomic_fence_release()",
+                     r"book/03-toy\.md:20: \[A1\] is a fence here, and in its ledger .* store", r"book/03-toy\.md:39: \[A1\] stands beside no store of the code")
+
+    def test_a_tag_that_has_left_its_operation(self):
+        self.changed("_Py_atomic_store_int_release(&toy, a); ", "toy = a;", r"book/03-toy\.md:20: \[A1\] stands beside no atomic operation")
+        self.changed("0);     /* [A2] */", "0);\n    /* [A2] */", r"book/03-toy\.md:23: \[A2\] stands beside no atomic operation")
+
+    def test_a_tag_in_the_ledger_and_nowhere_in_code(self):
+        self.changed("0);     /* [A2] */", "0);", r"book/03-toy\.md:40: \[A2\] stands beside no compare_exchange of the code")
+
+    def test_a_tag_in_code_and_in_no_ledger(self):
+        self.changed("| A3 | `load` | relaxed | relaxed | nothing | nothing |\n", "", r"book/03-toy\.md:23: \[A3\] is in no ledger: give it a row")
+
+    def test_a_weaker_operation_without_a_tag(self):
+        self.changed("+ b;   /* [A3] */", "+ b;", r"book/03-toy\.md:23: load is relaxed, which is weaker than seq_cst, and has no tag")
+
+    def test_a_tag_of_two_rows(self):
+        self.changed("| A3 | `load` |", "| A1 | `load` |", r"book/03-toy\.md:41: the tag \[A1\] is book/03-toy\.md:39's already")
+
+    def test_around_the_header(self):
+        self.changed("return _Py", "__atomic_store_n(&toy, 1, 0); return _Py", r"book/03-toy\.md:23: __atomic_store_n goes around host/pyatomic\.h")
+
+    def test_the_header_itself(self):
+        header = "\n**Ours.** Atomics.\n\n```c\n<<host/pyatomic.h>>=\n#define FAMILY(NAME, T) \\\nstatic T _Py_atomic_load_##NAME##_acquire(T *obj) \\\n" \
+            "{ return __atomic_load_n(obj, __ATOMIC_ACQUIRE); }\n@\n```\n"
+        self.found(ORDERED + header)
+        self.found(ORDERED + header.replace("ATOMIC_ACQUIRE", "ATOMIC_RELAXED"), r"book/03-toy\.md:\d+: _Py_atomic_load_\w+ asks for relaxed; its name says acquire")
+
+    def test_a_row_that_cannot_be(self):
+        self.changed("| tag | operation | order | needed |", "| tag | operation | order |", r"book/03-toy\.md:37: a ledger has the columns tag \| operation")
+        self.changed("| relaxed | relaxed | nothing | nothing |", "| relaxed | nothing |", r"book/03-toy\.md:41: a ledger's row has 6 cells, this one 4")
+        self.changed("| seq_cst | acquire |", "| strong | acquire |", r"book/03-toy\.md:40: \[A2\] has the order 'strong': it is one of")
+        self.changed("| release | release |", "| release | seq_cst |", r"book/03-toy\.md:39: \[A1\] needs seq_cst and is release")
+        self.changed("| `compare_exchange` |", "| the exchange |", r"book/03-toy\.md:40: \[A2\] names no operation")
+        self.changed("| acquire | A1 | the same |", "| acquire | A1 | nothing |", r"book/03-toy\.md:40: \[A2\] needs acquire and nothing happens")
+        self.changed("| acquire | A1 | the same |", "| acquire | A1, A9 | the same |", r"book/03-toy\.md:40: \[A2\] pairs with \[A9\], which no ledger has")
+        self.changed("| acquire | A1 | the same |", "| acquire | nothing | the same |", r"\[A2\] needs acquire and pairs with nothing",
+                     r"book/03-toy\.md:39: \[A1\] pairs with \[A2\], whose row .* does not name it")
+
+    def test_a_litmus_test_of_another_order(self):
+        self.changed("x, 1, memory_order_release", "x, 1, memory_order_seq_cst",
+                     r"book/03-toy\.md:48: \[A1\] is seq_cst here, and in its ledger \(book/03-toy\.md:39\) release")
+        self.changed(";      /* [A1] */\n}\n@", ";\n}\n@", r"book/03-toy\.md:46: no operation of this test has a tag")
+
+    def test_an_order_that_no_litmus_test_shows(self):
+        fence = ORDERED.replace("return _Py", "_Py_atomic_fence_acquire();   /* [A4] */ return _Py")
+        row = "| A4 | `fence` | acquire | acquire | A1 | the same |\n"
+        self.found(fence.replace("| | the rest", row + "| | the rest").replace("| A2 | nobody", "| A2, A4 | nobody").replace("/* [A4] */ return", "/* [A4] */\n    return"),
+                   r"book/03-toy\.md:43: \[A4\] needs acquire, and no litmus test shows it")
+
+
 class Fetch(House):
     """The archive: pinned, checked, refused. No network is asked: apt-get is the test's own, the release behind a dead proxy."""
 
