@@ -13,9 +13,9 @@ ifneq ($(filter-out ours upstream,$(POLICY)),)
 $(error POLICY is ours or upstream, not $(POLICY))
 endif
 UPSTREAM     := $(if $(filter upstream,$(POLICY)),-upstream)
-CONFIGS      := $(addsuffix $(UPSTREAM),gil ft asan-gil asan-ft)
+CONFIGS      := $(or $(CONFIG),$(addsuffix $(UPSTREAM),gil ft asan-gil asan-ft))
 MORE_CONFIGS := $(addsuffix $(UPSTREAM),tsan-gil tsan-ft)
-OTHER_POLICY := $(addsuffix $(if $(UPSTREAM),,-upstream),gil ft)
+OTHER_POLICY := $(if $(CONFIG),,$(addsuffix $(if $(UPSTREAM),,-upstream),gil ft))
 FT           := -DPy_GIL_DISABLED=1
 flags-gil      := $(CFLAGS)
 flags-ft       := $(CFLAGS) $(FT)
@@ -32,13 +32,21 @@ PLAIN_TREE   := cov-gil cov-ft lib libt
 $(foreach c,$(EVERY_CONFIG) $(PLAIN_TREE),$(eval flags-$(c)-upstream := $(flags-$(c)) -DGF_UPSTREAM_POLICY))
 EVERY_CONFIG += $(EVERY_CONFIG:%=%-upstream)
 PLAIN_TREE   += $(PLAIN_TREE:%=%-upstream)
+ifneq ($(filter-out $(EVERY_CONFIG),$(CONFIG)),)
+$(error CONFIG is one or more of $(EVERY_CONFIG), not $(CONFIG))
+endif
 
 # The tests are built from the extraction with #line, so that messages name the chapter; without noweb, from tangle/.
 LINE  := $(if $(shell command -v notangle),build/line/)
 PORT  := $(filter-out simulation/% bench/% graft/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
 CHECK  = $(shell pkg-config --cflags --libs check)
-SUITES := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
-RUN    := $(PYTHON) tests/run.py $(if $(CHAPTER),--chapter $(CHAPTER))
+# CHAPTER=08 builds and runs that chapter's suites alone; CLAIM=8.11 runs one claim of them.
+ONE    := $(or $(CHAPTER),$(basename $(CLAIM)))
+TOLD   := $(if $(ONE),$(or $(wildcard book/$(ONE)-*.md book/0$(ONE)-*.md),$(error there is no chapter $(ONE) in book/)))
+SUITES := $(patsubst <<tests/%.c>>=,%,$(if $(TOLD),$(shell grep -oE '^<<tests/check_[a-z_]+\.c>>=' $(TOLD)),$(patsubst %,<<%>>=,$(wildcard tests/check_*.c))))
+RUN    := $(PYTHON) tests/run.py $(if $(ONE),--chapter $(ONE)) $(if $(CLAIM),--claim $(CLAIM))
+# Both cores, but where the caller said how many.
+JOBS    = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
 
 .PHONY: help setup tangle test suites weave serve book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
 help:           ## list the targets
@@ -54,10 +62,10 @@ else            # a make of its own, above, sees the tools that were just instal
 
 tangle:         ## extract tangle/ and tests/ from the chapters (checked for noweb's traps first)
 	@$(if $(LINE),$(PYTHON) book/tangle.py,echo "tangle: no noweb here (make setup): using tangle/ and tests/ as they are")
-test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan, and plain under the other POLICY (CHAPTER=03: one chapter)
-	@$(MAKE) --no-print-directory suites WHICH="$(CONFIGS) $(OTHER_POLICY)"
+test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan, and plain under the other POLICY (CHAPTER=03, CLAIM=3.7: of them; CONFIG=gil: one build)
+	@$(MAKE) --no-print-directory $(JOBS) suites WHICH="$(CONFIGS) $(OTHER_POLICY)"
 sanitize: tangle ## the same suites under ThreadSanitizer
-	@$(MAKE) --no-print-directory suites WHICH="$(MORE_CONFIGS)"
+	@$(MAKE) --no-print-directory $(JOBS) suites WHICH="$(MORE_CONFIGS)"
 suites: $(foreach c,$(WHICH),$(SUITES:%=build/%.$(c)))
 	@$(RUN) $(WHICH)
 
@@ -97,7 +105,7 @@ install: lib    ## PREFIX= DESTDIR=
 
 coverage: tangle ## lines and branches of tangle/ that the suites reach, under the policy named (gcov)
 	@find build -path '*cov-*' -type f -delete     # gcov would mix what two policies compiled
-	@$(MAKE) --no-print-directory suites WHICH="cov-gil$(UPSTREAM) cov-ft$(UPSTREAM)" RUN="$(RUN) --quiet --apart"
+	@$(MAKE) --no-print-directory $(JOBS) suites WHICH="cov-gil$(UPSTREAM) cov-ft$(UPSTREAM)" RUN="$(RUN) --quiet --apart"
 	@sh tests/coverage.sh
 tools:          ## test the tools themselves: bad chapters, altered archives, loose citations, the README
 	@$(PYTHON) -m unittest discover -s tests/tools -p 'check_*.py' -t tests/tools 2>&1
@@ -114,15 +122,23 @@ timings:        ## how long each step takes on this machine
 clean:          ## remove what was built; the fetched CPython source stays
 	@find build -mindepth 1 -maxdepth 1 ! -name upstream -exec rm -rf {} +
 
-# $(1) configuration, $(2) where its sources are
+# What a configuration was compiled with: when it changes, so does this file, and everything is compiled again.
+build/flags.%: always
+	@mkdir -p $(@D) && { printf '%s\n' '$(subst ','\'',$(CC) $(STRICT) $(flags-$*) $(LDFLAGS))'; $(CC) --version; } >$@.$$$$ 2>&1; \
+	  if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+.PHONY: always
+
+# $(1) configuration, $(2) where its sources are. link-SUITE: what the linker is told for that suite alone.
 define configuration
-build/%.$(1).o: $(2)tangle/%.c
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) -pthread -I$(2)tangle -MMD -c -o $$@ $$<
-build/%.$(1).o: $(2)tests/%.c
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) -pthread -I$(2)tangle -I$(2)tests -MMD -c -o $$@ $$<
+build/%.$(1).o: $(2)tangle/%.c build/flags.$(1)
+	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) $$(FAT) -pthread -I$(2)tangle -MMD -MP -c -o $$@ $$<
+build/%.$(1).o: $(2)tests/%.c build/flags.$(1)
+	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) $$(FAT) -pthread -I$(2)tangle -I$(2)tests -MMD -MP -c -o $$@ $$<
 build/%.$(1): build/%.$(1).o build/support.$(1).o $$(PORT:%=build/%.$(1).o)
-	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
+	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(link-$$*) $$(CHECK)
 endef
+# An object that link-time optimisation made also holds the usual code: a suite that wraps calls is linked from that.
+FAT = $(if $(findstring -flto,$(CFLAGS)),-ffat-lto-objects)
 $(foreach c,$(EVERY_CONFIG),$(eval $(call configuration,$(c),$(LINE))))
 $(foreach c,$(PLAIN_TREE),$(eval $(call configuration,$(c),)))
 .SECONDARY:

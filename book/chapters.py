@@ -317,13 +317,20 @@ class Book:
                 self._reach(root, target)
         self.claims = {c.number: c for chapter in self.chapters for c in chapter.claims}
         self.scripted = set()               # tests that are no part of a Check suite: Python functions
+        self.programs_of = {}               # test -> the suites that have it
         for definitions in self.chunks.values():
             for definition in definitions:
                 for name, number, scripted in tests_in(definition):
                     self.scripted |= {name} if scripted else set()
+                    self.programs_of.setdefault(name, set()).update(set(map(program_of, self.files_of.get(definition.name, []))) & set(self.suites()))
                     claim = self.claims.get(number)
                     if claim:
                         claim.tests.append(name)
+
+    @functools.cache
+    def suites(self):
+        """The test programs, each with the number of its chapter."""
+        return {program_of(name): self.chunks[name][0].chapter.number for name in self.roots if re.fullmatch(r"tests/check_\w+\.c", name)}
 
     def _reach(self, name, target):
         files = self.files_of.setdefault(name, [])
@@ -455,6 +462,23 @@ class Book:
                 found.append({"number": ["I", "II", "III", "IV", "V"][i], "title": title, "about": about, "stems": stems})
         return found
 
+    @functools.cache
+    def code_of(self, program):
+        return code_of(program)
+
+    def standing_of(self, claim, results):
+        """How the claim did in each configuration, and in all: "pass", "fail", "notrun"; "old": it passed, and what it was had from changed since."""
+        outcome = {}
+        for config, tests in results.get("configs", {}).items():
+            states = [tests.get(test) for test in claim.tests]
+            if states and all(states):
+                outcome[config] = "fail" if any(s != "success" for s in states) else "pass"
+                code = results.get("of", {}).get(config, {})
+                if not all(test in self.scripted or code.get(test) in map(self.code_of, self.programs_of[test]) for test in claim.tests):
+                    outcome[config] = "old" if outcome[config] == "pass" else "notrun"
+        found = set(outcome.values())
+        return {"results": outcome, "state": next((s for s in ("fail", "notrun", "old", "pass") if s in found), "notrun")}
+
     def index(self):
         """Everything that the weaver needs, as plain data."""
         import sys
@@ -465,15 +489,8 @@ class Book:
         for name, entry in identifiers.items():
             defined.setdefault(entry["def_id"], []).append(name)
         results = last_results()
-        claims = {}
-        for number, claim in self.claims.items():
-            outcome = {}
-            for config, tests in results.get("configs", {}).items():
-                states = [tests.get(test) for test in claim.tests]
-                if states and all(states):
-                    outcome[config] = "success" if all(s == "success" for s in states) else "failure"
-            claims[number] = {"chapter": claim.chapter.stem, "line": claim.line, "text": claim.text, "tests": claim.tests,
-                              "results": outcome, "passed": all(r == "success" for r in outcome.values()) if outcome else None}
+        claims = {number: {"chapter": claim.chapter.stem, "line": claim.line, "text": claim.text, "tests": claim.tests,
+                           **self.standing_of(claim, results)} for number, claim in self.claims.items()}
         chunks = {}
         for name, definitions in self.chunks.items():
             chunks[name] = {"target": self.roots.get(name), "role": self.role(name),
@@ -566,6 +583,19 @@ def ctags(files):
     except subprocess.CalledProcessError as error:
         raise SystemExit(f"ctags failed: {error.stderr.strip() or error}; Universal Ctags with JSON output is needed") from None
     return [tag for tag in map(json.loads, made.stdout.splitlines()) if tag.get("_type") == "tag"]
+
+
+def program_of(file):
+    return file.removeprefix("tests/").removesuffix(".c")
+
+
+def code_of(program):
+    """A fingerprint of all that a suite is made of: the port, the test tools, the suite; not of where in a chapter it stands."""
+    room = program.removeprefix("check_")       # the simulation and the bench have code of their own
+    rooms = ["arena", "hash", "host", "pysync", "pythread", *([room] if (ROOT / "tangle" / room).is_dir() else [])]
+    tests = [f"tests/{program}.c", "tests/support.c", *(["tests/scenarios.c"] if room == "simulation" else [])]
+    files = [*(ROOT / "tests").glob("*.h"), *map(ROOT.joinpath, tests), *(path for r in rooms for path in (ROOT / "tangle" / r).rglob("*.[ch]"))]
+    return fingerprint(sorted(path for path in files if path.is_file()))[:16]
 
 
 def last_results():

@@ -1,19 +1,26 @@
 #!/usr/bin/env python3
-"""Run the Check suites that were built, show their output, and keep the result of each test for the book.
+"""Run the Check suites that were built, on all cores; show their output in order, and keep the result of each test for the book.
 
   run.py CONFIG …                 every suite in these build configurations
   run.py --chapter 03 CONFIG …    the suites of one chapter
+  run.py --claim 3.7 CONFIG …     the tests of one claim
 
 After a run of all chapters every claim must have been tested in every configuration. The results go to
-build/results/results.json, from which the woven book takes the mark beside each claim.
+build/results/results.json, each with a fingerprint of the code that it was had from; from there the woven
+book takes the mark beside each claim.
 """
 import argparse
+import concurrent.futures
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -22,76 +29,148 @@ import chapters  # noqa: E402
 
 RESULTS = ROOT / "build/results"
 CHECK = "{http://check.sourceforge.net/ns}"
-ENVIRONMENT = {
+SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+HEEDED = ("CK_VERBOSITY", "CK_DEFAULT_TIMEOUT")     # of Check's own variables; others would leave tests out, or write elsewhere
 
 
-def suites_of(book, number):
-    """The test programs of the book, or of one chapter."""
-    programs = [pathlib.Path(name).stem for name in book.roots if name.startswith("tests/check_") and name.endswith(".c")
-                and (number is None or book.chunks[name][0].chapter.number == number)]
-    if not programs:
-        sys.exit(f"run: chapter {number} has no tests" if number is not None else "run: no chapter has tests")
-    return programs
-
-
-def run(program, config, quiet):
-    """One suite; returns {test: outcome} and a line for each thing that went wrong."""
-    binary = ROOT / "build" / f"{program}.{config}"
-    if not binary.is_file():
-        sys.exit(f"run: {binary.relative_to(ROOT)} is not built: make test builds it")
-    report = RESULTS / f"{program}.{config}.xml"
-    report.unlink(missing_ok=True)
-    slow = config.startswith(("asan", "tsan", "cov"))
-    environment = dict(ENVIRONMENT, CK_TIMEOUT_MULTIPLIER="10" if slow else "1", **os.environ, CK_XML_LOG_FILE_NAME=str(report))
-    done = subprocess.run([binary], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    if done.returncode or not quiet:
-        print(done.stdout, end="", flush=True)
-    tests, wrong = {}, []
+def environment(config, report, claim):
+    """The suite's environment: the caller's, less what would change which tests run."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("CK_") or name in HEEDED}
+    for name, options in SANITIZERS.items():
+        variables[name] = ":".join(filter(None, [options, variables.get(name)]))
     try:
-        for test in xml.etree.ElementTree.parse(report).iter(f"{CHECK}test"):
-            name, result = test.findtext(f"{CHECK}id"), test.get("result")
-            tests[name] = result if tests.get(name, "success") == "success" else tests[name]    # a loop test: its worst run
-            if result != "success":
-                where, why = (test.findtext(f"{CHECK}{field}") for field in ("fn", "message"))
-                wrong.append(f"{test.findtext(f'{CHECK}path')}/{where}: {name} ({program}, {config}): {why}")
-    except (OSError, xml.etree.ElementTree.ParseError):
-        return {}, [f"{program} ({config}) left no report: it ended before its suite did, with status {done.returncode}"]
-    if not wrong and (done.returncode or not tests):
-        wrong.append(f"{program} ({config}): " + (f"its tests passed, but it ended with status {done.returncode}" if tests else "it has no tests"))
+        patience = max(1.0, float(os.environ.get("CK_TIMEOUT_MULTIPLIER", "1")))
+    except ValueError:
+        sys.exit(f"run: CK_TIMEOUT_MULTIPLIER is {os.environ['CK_TIMEOUT_MULTIPLIER']}, not a number: unset it, or set it to 2, say")
+    slow = config.startswith(("asan", "tsan", "cov"))
+    variables |= {"CK_TIMEOUT_MULTIPLIER": str(patience * (10 if slow else 1)), "CK_XML_LOG_FILE_NAME": str(report)}
+    return variables | ({"GF_CLAIM": claim} if claim else {})
+
+
+class Runner:
+    """Runs suites, several at once; an interrupt ends them all."""
+
+    def __init__(self, claim):
+        self.claim = claim
+        self.running = set()
+        self.over = False
+
+    def run(self, program, config):
+        """One suite; returns its output, {test: outcome} and a line for each thing that went wrong."""
+        binary = ROOT / "build" / f"{program}.{config}"
+        if not binary.is_file():
+            return "", {}, [f"{binary.relative_to(ROOT)} is not built: make test builds it"]
+        with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
+            report = pathlib.Path(folder, "report.xml")
+            with open(pathlib.Path(folder, "output"), "w+", encoding="utf-8", errors="replace") as output:
+                if self.over:
+                    return "", {}, []
+                suite = subprocess.Popen([binary], cwd=ROOT, env=environment(config, report, self.claim), stdin=subprocess.DEVNULL,
+                                         stdout=output, stderr=subprocess.STDOUT)
+                self.running.add(suite)
+                status = suite.wait()
+                self.running.discard(suite)
+                output.seek(0)
+                said = output.read()
+            try:
+                tests, wrong = outcomes(report, f"{program}, {config}")
+            except (OSError, xml.etree.ElementTree.ParseError):
+                return said, {}, [f"{program} ({config}) left no report: it ended before its suite did, with status {status}"]
+        if not wrong and (status or not tests):
+            wrong.append(f"{program} ({config}): " + (f"its tests passed, but it ended with status {status}" if tests else "it has no tests"))
+        return said, tests, wrong
+
+    def end(self):
+        self.over = True
+        for suite in list(self.running):
+            with contextlib.suppress(OSError):
+                suite.terminate()
+
+
+def outcomes(report, where):
+    """What Check wrote of each test, and a line for each that did not pass."""
+    tests, wrong = {}, []
+    for test in xml.etree.ElementTree.parse(report).iter(f"{CHECK}test"):
+        name, result = test.findtext(f"{CHECK}id"), test.get("result")
+        tests[name] = result if tests.get(name, "success") == "success" else tests[name]    # a loop test: its worst run
+        if result != "success":
+            place, why = (test.findtext(f"{CHECK}{field}") for field in ("fn", "message"))
+            wrong.append(f"{test.findtext(f'{CHECK}path')}/{place}: {name} ({where}): {why}")
     return tests, wrong
+
+
+def chosen(book, opt):
+    """The claims that are to be tested, and the programs that do it."""
+    claims = [c for c in book.claims.values() if opt.chapter in (None, c.chapter.number)]
+    programs = [name for name, chapter in book.suites().items() if opt.chapter in (None, chapter)]
+    if not programs:
+        sys.exit(f"run: chapter {opt.chapter} has no tests" if opt.chapter is not None else "run: no chapter has tests")
+    if opt.claim:
+        if opt.claim not in book.claims or not set(book.claims[opt.claim].tests) - book.scripted:
+            sys.exit(f"run: no suite tests a claim {opt.claim}; chapter {opt.chapter} has " + ", ".join(c.number for c in claims))
+        claims = [book.claims[opt.claim]]
+        programs = sorted({program for test in claims[0].tests for program in book.programs_of.get(test, ())})
+    return claims, programs
+
+
+def keep(book, made, only_some):
+    """Write the results beside those of other runs; of the same configuration, over them."""
+    at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with open(RESULTS / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)        # another run may be writing its own
+        last = chapters.last_results()
+        kept, of = last.get("configs", {}), last.get("of", {})
+        for config, tests in made.items():
+            kept[config] = {**(kept.get(config, {}) if only_some else {}), **{test: outcome for test, (outcome, _) in tests.items()}}
+            of[config] = {**(of.get(config, {}) if only_some else {}), **{test: code for test, (_, code) in tests.items()}}
+        new = RESULTS / "results.json.new"
+        new.write_text(json.dumps({"at": at, "configs": kept, "of": of}, indent=1), encoding="utf-8")
+        os.replace(new, RESULTS / "results.json")
 
 
 def main():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument("configs", nargs="+", metavar="CONFIG")
     arg.add_argument("--chapter", type=int, metavar="NN", help="only the suites of this chapter")
+    arg.add_argument("--claim", metavar="N.M", help="only the tests of this claim")
+    arg.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="suites at once (as many as there are cores)")
     arg.add_argument("--quiet", action="store_true", help="show the output of a failing suite only")
     arg.add_argument("--apart", action="store_true", help="do not keep the results for the book")
     opt = arg.parse_args()
     book = chapters.load()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    programs = suites_of(book, opt.chapter)
-    kept = chapters.last_results().get("configs", {})
-    wrong, missing = [], []
-    for config in opt.configs:
-        results = {}
-        for program in programs:
-            print(f"-- {program}, {config}", flush=True)
-            tests, went_wrong = run(program, config, opt.quiet)
-            results.update(tests)
-            wrong += went_wrong
-        kept[config] = {**kept.get(config, {}), **results} if opt.chapter is not None else results
-        for claim in book.claims.values():
-            if opt.chapter in (None, claim.chapter.number):
-                missing += [f"{claim.chapter.path}:{claim.line}: claim {claim.number}: {test} did not run ({config})"
-                            for test in claim.tests if test not in results and test not in book.scripted]
+    if opt.claim:
+        opt.chapter = int(opt.claim.partition(".")[0])
+    claims, programs = chosen(book, opt)
+    code = {program: chapters.code_of(program) for program in programs}
+    made, wrong, missing, silent = {config: {} for config in opt.configs}, [], [], set()
+    runner = Runner(opt.claim)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with concurrent.futures.ThreadPoolExecutor(max(1, opt.jobs)) as pool:
+        try:
+            jobs = [(program, config, pool.submit(runner.run, program, config)) for config in opt.configs for program in programs]
+            for program, config, job in jobs:
+                print(f"-- {program}, {config}", flush=True)
+                said, tests, went_wrong = job.result()
+                if went_wrong or not opt.quiet:
+                    print(said, end="", flush=True)
+                made[config].update({test: (outcome, code[program]) for test, outcome in tests.items()})
+                wrong += went_wrong
+                if not tests:
+                    silent.add((program, config))       # told already; not once more for each of its tests
+        except KeyboardInterrupt:
+            runner.end()
+            raise
+    for config, results in made.items():
+        missing += [f"{claim.chapter.path}:{claim.line}: claim {claim.number}: {test} did not run ({config})"
+                    for claim in claims for test in claim.tests if test not in results and test not in book.scripted
+                    and not any((program, config) in silent for program in book.programs_of[test])]
     if not opt.apart:
-        at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        (RESULTS / "results.json").write_text(json.dumps({"at": at, "configs": kept}, indent=1), encoding="utf-8")
+        keep(book, made, opt.chapter is not None)
     for line in missing:
         print(line, file=sys.stderr)
     for line in wrong:    # once more, where a long run's reader looks: at its end

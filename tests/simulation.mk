@@ -7,11 +7,11 @@ SIM_BOTH      = $(SIM_TANGLED:%=build/simulated.$(1)/%.o) build/simulated.$(1)/t
 
 # $(1) configuration, $(2) where its sources are
 define simulation
-build/simulated.$(1)/tests/%.o: $(2)tests/%.c
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -I$(2)tangle/simulation -I$(2)tangle -I$(2)tests -MMD -c -o $$@ $$<
-build/simulated.$(1)/%.o: $(2)tangle/%.c
+build/simulated.$(1)/tests/%.o: $(2)tests/%.c build/flags.$(1)
+	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -I$(2)tangle/simulation -I$(2)tangle -I$(2)tests -MMD -MP -c -o $$@ $$<
+build/simulated.$(1)/%.o: $(2)tangle/%.c build/flags.$(1)
 	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -I$(2)tangle/simulation -I$(2)tangle \
-	  -include $(2)tangle/simulation/system.h -MMD -c -o $$@ $$<
+	  -include $(2)tangle/simulation/system.h -MMD -MP -c -o $$@ $$<
 build/simulate.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/simulate.o
 	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -o $$@ $$^ $$(LDFLAGS)
 build/check_simulation.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/check_simulation.o build/simulated.$(1)/tests/support.o

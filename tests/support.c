@@ -3,6 +3,9 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -193,6 +196,32 @@ dies_saying(void (*doom)(void), const char *text)
                   "not killed by SIGABRT: status %#x, said: %s", (unsigned)status, said);
     ck_assert_str_eq(said, text);
 }
+int
+is_wanted(const TTest *test)
+{
+    char prefix[32];
+    const char *claim = getenv("GF_CLAIM");
+    int n = snprintf(prefix, sizeof(prefix), "test_claim_%s_", claim ? claim : "");
+    if (claim == NULL || n >= (int)sizeof(prefix) || strchr(prefix, '.') == NULL)
+        return claim == NULL;
+    *strchr(prefix, '.') = '_';
+    return strncmp(test->name, prefix, (size_t)n) == 0;
+}
+
+/* As a program started by hand finds its signals: none blocked, none ignored. */
+static void
+unblock_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    for (int i = 1; i < NSIG; i++) {
+        struct sigaction now;
+        if (sigaction(i, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            signal(i, SIG_DFL);
+    }
+}
+
 static void
 hook_domain(PyMemAllocatorDomain domain, PyMemAllocatorEx *inner)
 {
@@ -205,6 +234,7 @@ int
 support_run(Suite *s)
 {
     static PyMemAllocatorEx raw, mem;
+    unblock_signals();
     hook_domain(PYMEM_DOMAIN_RAW, &raw);
     hook_domain(PYMEM_DOMAIN_MEM, &mem);
 

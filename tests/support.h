@@ -38,4 +38,10 @@ void dies_saying(void (*doom)(void), const char *text);
  * to return: 0 when every test passed, else 1. Check's own environment works. */
 int support_run(Suite *s);
 
+/* Whether the test is to be run: with GF_CLAIM=8.11 in the environment, that
+ * claim's tests alone are; without, all. Each registration asks. */
+int is_wanted(const TTest *test);
+#define _tcase_add_test(tc, test, ...) \
+    (is_wanted(test) ? _tcase_add_test(tc, test, __VA_ARGS__) : (void)0)
+
 #endif  // TESTS_SUPPORT_H

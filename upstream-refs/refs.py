@@ -20,8 +20,10 @@ import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "book"))
+sys.path.insert(0, str(HERE))
 import chapters  # noqa: E402
 import orders  # noqa: E402
+import rows  # noqa: E402
 
 VERSION = "3.13.5"
 PINS = HERE / "pins" / f"{VERSION}.json"
@@ -216,7 +218,7 @@ def check(book):
     check_chunks(book, say)
     check_claims(book, say)
     check_tests(book, say)
-    return findings + check_ledger(book) + orders.check(book)
+    return findings + check_ledger(book) + orders.check(book) + rows.check(book)
 
 
 def check_chunks(book, say):

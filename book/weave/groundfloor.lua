@@ -539,21 +539,21 @@ local function without_lead(block)
   return content
 end
 
--- The claim's results: {label, state} for each configuration of the last run.
+-- The builds in which the claim was tested, by state: { pass = { "GIL", … }, … }; and how many there are.
 local function results_of(number)
-  local configs, out = {}, {}
+  local configs, by_state = {}, { pass = {}, fail = {}, old = {}, notrun = {} }
   for name in pairs(index.claims[number].results) do configs[#configs + 1] = name end
   local function rank(name)               -- the plain builds first, the default one before the free-threaded
     local kind = name:find("asan", 1, true) and 2 or name:find("tsan", 1, true) and 4 or name:find("upstream", 1, true) and 6 or 0
     return kind + (name:find("gil", 1, true) and 0 or 1)
   end
   table.sort(configs, function(a, b) return rank(a) < rank(b) or rank(a) == rank(b) and a < b end)
-  for i, name in ipairs(configs) do
+  for _, name in ipairs(configs) do
     local label = {}
     for part in name:gmatch("[^-]+") do label[#label + 1] = configuration[part] or part end
-    out[i] = { table.concat(label, " "), index.claims[number].results[name] == "success" and "pass" or "fail" }
+    table.insert(by_state[index.claims[number].results[name]], table.concat(label, " "))
   end
-  return out
+  return by_state, #configs
 end
 
 local months = { "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December" }
@@ -562,24 +562,21 @@ local function tested_on()
   return y and tonumber(d) .. " " .. months[tonumber(m)] .. " " .. y
 end
 
+-- "✓ 6 of 6 builds" while the results are of the code as it stands; which builds, and when, on demand.
 local function badge(number)
-  local results = results_of(number)
-  local out = {}
-  if #results == 0 then
-    return target == "latex" and "\\gfresult{notrun}{not run}" or '<span class="result notrun">not run</span>'
+  local builds, total = results_of(number)
+  local state = index.claims[number].state
+  local function of(names) return #names .. " of " .. total .. (total == 1 and " build" or " builds") end
+  local word = ({ pass = of(builds.pass), fail = of(builds.fail), old = "passed before the last change", notrun = "not run" })[state]
+  if target == "latex" then return "\\gfresult{" .. state .. "}{" .. word .. "}" end
+  word = (({ pass = "✓ ", fail = "✗ fails in " })[state] or "") .. word
+  if target ~= "html" or total == 0 then return '<span class="result ' .. state .. '">' .. word .. "</span>" end
+  local lists = {}
+  for _, kind in ipairs { { "fail", "✗ fails: " }, { "pass", "✓ passes: " }, { "old", "passed before the last change: " }, { "notrun", "not run since the last change: " } } do
+    if #builds[kind[1]] > 0 then lists[#lists + 1] = kind[2] .. table.concat(builds[kind[1]], ", ") end
   end
-  local labels, alike = {}, true
-  for i, r in ipairs(results) do labels[i], alike = r[1], alike and r[2] == results[1][2] end
-  if target == "html" and alike then results = { { table.concat(labels, ", "), results[1][2] } } end
-  for i, r in ipairs(results) do
-    local passed = r[2] == "pass"
-    out[i] = target == "latex" and "\\gfresult{" .. r[2] .. "}{" .. r[1] .. "}"
-      or '<span class="result ' .. r[2] .. '">' .. (passed and "✓ passes: " or "✗ fails: ") .. r[1] .. "</span>"
-  end
-  local date = tested_on()
-  if date and target ~= "latex" then out[#out + 1] = '<time class="when" datetime="' .. index.tested_at .. '">' .. date .. "</time>" end
-  if date and target == "latex" then out[#out + 1] = "\\gfwhen{" .. date .. "}" end
-  return table.concat(out, " ")
+  local when = tested_on() and '; <time datetime="' .. index.tested_at .. '">' .. tested_on() .. "</time>" or ""
+  return '<details class="result ' .. state .. '"><summary>' .. word .. "</summary><span>" .. table.concat(lists, "; ") .. when .. "</span></details>"
 end
 
 local function claim_blocks(number, block, chunks)
@@ -880,20 +877,6 @@ local function minutes_of(blocks)
   return minutes > 10 and math.ceil(minutes / 5) * 5 or math.max(minutes, 1)
 end
 
-local function claims_of_chapter()
-  local total, passed, run = 0, 0, 0
-  for _, claim in pairs(index.claims) do
-    total = total + 1
-    if claim.passed ~= nil then run = run + 1 end
-    if claim.passed then passed = passed + 1 end
-  end
-  if total == 0 then return nil end
-  local noun = total == 1 and "1 claim" or total .. " claims"
-  if run == 0 then return noun .. ", not yet run" end
-  if passed == total then return noun .. (total == 1 and ", passes" or ", all pass") end
-  return noun .. ", " .. passed .. " pass"
-end
-
 local function opening(header, quote, minutes)
   local covers, ports = pandoc.List(), nil
   for _, block in ipairs(quote and quote.content or {}) do
@@ -901,7 +884,7 @@ local function opening(header, quote, minutes)
     elseif starts_with(block, "Ports.") then ports = pandoc.Plain(without_lead(block))
     else covers:insert(block) end
   end
-  local title, claims = header.content, claims_of_chapter()
+  local title, claims = header.content, index.standing
   local time = minutes .. (minutes == 1 and " minute" or " minutes") .. (claims and ", the tests aside" or "")
   local number = chapter.number and chapter.number > 0 and tostring(chapter.number) or ""
   if target == "latex" then

@@ -7,6 +7,7 @@ format needs; this program gives it the part of the book's index that the chapte
 change, and builds what goes round the chapters: page frames, contents and indexes. Everything it makes is in build/.
 """
 import argparse
+import collections
 import concurrent.futures
 import hashlib
 import html
@@ -171,8 +172,8 @@ def dependencies(index, chapter, text, build):
             "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"], "test": entry["file"].startswith("tests/") or None, "only": reach(entry["file"], entry["public"])}
                             for name, entry in sorted(index["identifiers"].items()) if name in words and meant(name, entry, stem)},
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
-            "claims": {number: {key: claim[key] for key in ("results", "passed")} for number, claim in claims.items()},
-            "tested_at": index["tested_at"] if claims else None,
+            "claims": {number: {key: claim[key] for key in ("results", "state")} for number, claim in claims.items()},
+            "tested_at": index["tested_at"] if claims else None, "standing": standing(list(claims.values())) if claims else None,
             "terms": {form: term for form, term in sorted(index["terms"].items()) if form in small} if stem != GLOSSARY else {},
             "cited": index["cited"] if stem == BIBLIOGRAPHY else None,
             "reports": reports(text, build), "traces": recordings(text), "trace_style": traces.PRINT_STYLE}
@@ -510,7 +511,8 @@ class Weaver:
     def claims_page(self, bodies):
         chapters = {c["stem"]: [] for c in self.chapters}
         for number, claim in sorted(self.index["claims"].items(), key=lambda item: in_order(item[0])):
-            state, word = {True: ("pass", "✓ passes"), False: ("fail", "✗ fails"), None: ("notrun", "not run")}[claim["passed"]]
+            state = claim["state"]
+            word = {"pass": "✓ passes", "fail": "✗ fails", "old": "passed before the last change", "notrun": "not run"}[state]
             text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(claim["text"].replace("@<<", "<<").replace("@>>", ">>"), quote=False))
             chapters[claim["chapter"]].append(f'<li id="index-{number.replace(".", "-")}"><a href="{claim["chapter"]}.html#claim-{number.replace(".", "-")}">{number}</a> '
                         f'<span class="text">{text}</span> <span class="result {state}">{word}</span></li>')
@@ -722,11 +724,12 @@ def minutes(n):
 
 def standing(claims):
     """How a list of claims stands, in words."""
-    total, passed = len(claims), sum(claim["passed"] is True for claim in claims)
-    noun = "1 claim" if total == 1 else f"{total} claims"
-    if all(claim["passed"] is None for claim in claims):
-        return f"{noun}, not yet run"
-    return f"{noun}, " + (("passes" if total == 1 else "all pass") if passed == total else f"{passed} pass")
+    count = collections.Counter(claim["state"] for claim in claims)
+    noun = "1 claim" if len(claims) == 1 else f"{len(claims)} claims"
+    words = [f"{count[state]} {word}" for state, word in (("pass", "pass"), ("fail", "fail"), ("old", "passed before the last change"), ("notrun", "not run")) if count[state]]
+    if len(words) == 1:
+        return f"{noun}, " + {"pass": "all pass", "fail": "all fail", "old": "run before the last change", "notrun": "not yet run"}[next(iter(count))]
+    return f"{noun}: " + ", ".join(words)
 
 
 def declaration(name, entry):

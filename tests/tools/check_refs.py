@@ -55,6 +55,21 @@ class Refs(House):
         self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 1)
         self.assertRegex(self.err, "`toy` is at 11-13, 15-17")
 
+    def test_rows_of_readme_and_notice(self):
+        readme = "# Toy\n\n| Chapter |\n|---|\n| [3. Good](book/03-toy.md) |\n\nRun `make test`.\n"
+        notice = "| File |\n|---|\n| `tangle/toy/toy.c` | nothing |\n"
+        self.write("Makefile", "test:\n")
+        for name, text, finding in (
+                ("README.md", readme.replace("book/03-toy.md", "book/03-joy.md"), r"README\.md:5: the link leads to book/03-joy\.md.*\nREADME\.md:5: no row for book/03-toy\.md: add \| \[3\. Good\]"),
+                ("README.md", readme.replace("make test", "make tset"), r"README\.md:7: make tset: no such target"),
+                ("NOTICE.md", notice.replace("toy.c", "joy.c"), r"NOTICE\.md:3: no row names tangle/toy/toy\.c: add it.*\nNOTICE\.md:3: no chapter makes tangle/toy/joy\.c")):
+            self.write("README.md", readme)
+            self.write("NOTICE.md", notice)
+            self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
+            self.write(name, text)
+            self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 1)
+            self.assertRegex(self.err, finding)
+
     def test_altered_excerpt(self):
         self.cpython("3.13.5", TOY.replace("b + a", "b - a"))
         self.loose(GOOD, r"book/03-toy\.md:14: the excerpt .* differs from its pinned sha256")
