@@ -5,7 +5,7 @@ CC      ?= cc
 PYTHON  := $(firstword $(wildcard /usr/bin/python3) python3)
 CFLAGS  ?= -O2 -g
 STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -DPy_DEBUG=1
 
 # The build configurations: with the GIL (the default) and free-threaded (ft). Each is there twice: as it is, and with POLICY=upstream,
 # which does as CPython does where the library is faster (gil-upstream, ft-upstream …).

@@ -1,4 +1,4 @@
-// Claims 7.1 to 7.19 of the book, chapter 7: the parking lot.
+// Claims 7.1 to 7.20 of the book, chapter 7: the parking lot.
 #include <check.h>
 #include <stdint.h>
 
@@ -158,7 +158,7 @@ unpark_all_players(Bucket *bucket, uintptr_t addr)
 }
 
 static void
-play(Bucket *bucket, unsigned dice)     /* second_of, set_second, leave_ring */
+play(Bucket *bucket, unsigned dice)     /* successor_of, set_successor, leave_ring */
 {
     int i = (int)(dice / 8 % PLAYERS);
     uintptr_t addr = 1000 + dice / 512 % 8 * 257;
@@ -198,7 +198,7 @@ START_TEST(test_claim_7_3_queues_do_not_disturb_each_other)
 END_TEST
 START_TEST(test_claim_7_4_strangers_are_skipped)
 {
-#ifndef GF_UPSTREAM_POLICY
+#if !defined(GF_UPSTREAM_POLICY) && !defined(Py_DEBUG)
     Bucket bucket = {.root = LLIST_INIT(bucket.root)};
     struct wait_entry crowd[3] = {{.addr = 1}, {.addr = 1}, {.addr = 1}};
     struct wait_entry mine[2] = {{.addr = 258}, {.addr = 258}};
@@ -243,7 +243,7 @@ START_TEST(test_claim_7_4_the_way_is_short)
         enqueue(&bucket, &stranger[i]);
     }
     ck_assert_int_le(sum_of_depths(&bucket, bucket.root.next, 1), 11 * 1000);
-    for (int i = 0; i < 1000; i++) {            /* find_queue */
+    for (int i = 0; i < 1000; i++) {            /* find_queue, way_of */
         ck_assert_ptr_eq(*find_queue(&bucket, stranger[i].addr), &stranger[i].node);
     }
     for (int i = 999; i >= 0; i--) {
@@ -649,6 +649,49 @@ START_TEST(test_claim_7_19_everyone_gets_every_turn)
     ck_assert_int_eq(relay.plain, relay.end);
 }
 END_TEST
+#ifdef Py_DEBUG
+static int fault;
+
+static void
+break_a_bucket(void)            /* must, count_waiters, count_ring, count_tree */
+{
+    Bucket bucket = {.root = LLIST_INIT(bucket.root)};
+    struct wait_entry w[5] = {
+        {.addr = 1}, {.addr = 1}, {.addr = 1}, {.addr = 258}, {.addr = 515}};
+    for (int i = 0; i < 4; i++)
+        enqueue(&bucket, &w[i]);
+    struct llist_node all = LLIST_INIT(all), node = w[0].node;
+    switch (fault) {
+    case 3: w[0].is_unparking = true; break;
+    case 4: w[1].is_unparking = true; break;
+    case 5: w[2].node.prev = &w[3].node; break;
+    case 6: w[0].node = (struct llist_node){node.prev, node.next}; break;
+    case 7: w[2].addr = 258; break;
+    case 8: w[3].addr = 1; break;
+    default: bucket.num_waiters++;
+    }
+    if (fault == 0) dequeue(&bucket, (void *)1);
+    else if (fault == 1) dequeue_all(&bucket, (void *)1, &all);
+    else if (fault == 2) leave_queue(&bucket, &w[2]);
+    else enqueue(&bucket, &w[4]);
+}
+#endif
+
+START_TEST(test_claim_7_20_a_broken_bucket_is_noticed)
+{
+#ifdef Py_DEBUG
+#  ifdef GF_UPSTREAM_POLICY
+    int faults = 7;
+#  else
+    int faults = 9;
+#  endif
+    for (fault = -1; fault < faults; fault++) {
+        dies_saying(break_a_bucket, "Fatal Python error: parking lot: "
+                                    "a bucket breaks its invariant\n");
+    }
+#endif
+}
+END_TEST
 
 START_TEST(test_claim_7_15_a_signal_leaves_the_queue)
 {
@@ -689,6 +732,7 @@ main(void)
     tcase_add_test(tc, test_claim_7_3_queues_do_not_disturb_each_other);
     tcase_add_test(tc, test_claim_7_4_strangers_are_skipped);
     tcase_add_loop_test(tc, test_claim_7_4_the_way_is_short, 0, 7);
+    tcase_add_test(tc, test_claim_7_20_a_broken_bucket_is_noticed);
     tcase_add_test(tc, test_claim_7_13_who_is_chosen_has_been_woken);
     tcase_add_test(tc, test_claim_7_14_a_timeout_leaves_the_queue);
     tcase_add_test(tc, test_claim_7_16_it_lets_go_and_comes_back);

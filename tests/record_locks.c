@@ -122,7 +122,7 @@ write_queues(Bucket *bucket, struct llist_node *place)
         return;
     }
     write_entry(first);
-    struct wait_entry *second = second_of(first), *other = second;
+    struct wait_entry *second = successor_of(first), *other = second;
     while (other != NULL) {
         write_entry(other);
         other = llist_data(other->node.next, struct wait_entry, node);

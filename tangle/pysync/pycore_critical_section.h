@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "host/listobject.h"
+#include "host/pyerrors.h"
 #include "host/pystate.h"
 #include "pysync/critical_section.h"
 #include "pysync/pycore_lock.h"
