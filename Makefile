@@ -17,6 +17,9 @@ CONFIGS      := $(or $(CONFIG),$(addsuffix $(UPSTREAM),gil ft asan-gil asan-ft))
 MORE_CONFIGS := $(addsuffix $(UPSTREAM),tsan-gil tsan-ft)
 OTHER_POLICY := $(if $(CONFIG),,$(addsuffix $(if $(UPSTREAM),,-upstream),gil ft))
 FT           := -DPy_GIL_DISABLED=1
+DRY           = $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS))))# make -n: a line that names a make of its own is run even then
+export PYTHONUTF8 := 1
+.DELETE_ON_ERROR:
 flags-gil      := $(CFLAGS)
 flags-ft       := $(CFLAGS) $(FT)
 flags-asan-gil := $(SANITIZE) -fsanitize=address,undefined
@@ -78,17 +81,18 @@ pin: tangle upstream   ## record lines and hashes of the citations, after lookin
 drift: tangle upstream ## TO=tree: what another CPython moved, changed, removed or added, by chapter
 	@$(if $(TO),$(PYTHON) upstream-refs/refs.py drift $(TO),echo "drift: name a CPython tree: make drift TO=…"; exit 2)
 
-weave: tangle traces ## weave the web pages that changed
+weave: tangle played ## weave the web pages that changed
 	@$(PYTHON) upstream-refs/fetch.py || echo "weave: going on without CPython's source; the pages say what is missing"
 	@$(PYTHON) book/weave/weave.py html
 serve:          ## the pages on this machine alone, woven again and reloaded when a chapter changes (PORT=8000)
-	@$(PYTHON) book/weave/serve.py $(if $(PORT),--port $(PORT))
-pdf epub: tangle traces ## the book on paper, on an e-reader
+	@$(PYTHON) book/weave/serve.py $(if $(filter command,$(origin PORT)),--port $(PORT))
+pdf epub: tangle played ## the book on paper, on an e-reader
 	@$(PYTHON) book/weave/weave.py $@
 book: weave pdf epub ## web pages, PDF and EPUB
 	@echo "open build/book/html/index.html"
 
 LIB := build/lib$(UPSTREAM)
+quoted = '$(subst ','\'',$(1))'
 lib: $(LIB)/libgroundfloor.a $(LIB)/libgroundfloor.so $(LIB)/libgroundfloort.a $(LIB)/libgroundfloort.so ## the library, both builds (POLICY=upstream: in build/lib-upstream/)
 $(LIB)/libgroundfloor.a $(LIB)/libgroundfloor.so: $(PORT:%=build/%.lib$(UPSTREAM).o)
 $(LIB)/libgroundfloort.a $(LIB)/libgroundfloort.so: $(PORT:%=build/%.libt$(UPSTREAM).o)
@@ -96,12 +100,16 @@ $(LIB)/%.a:
 	@mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 $(LIB)/%.so:
 	@mkdir -p $(@D) && $(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F).0 -o $@.0 $^ -pthread && ln -sf $(@F).0 $@
-install: lib    ## PREFIX= DESTDIR=
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/groundfloor
-	cp -P $(LIB)/libgroundfloor*.a $(LIB)/libgroundfloor*.so* $(DESTDIR)$(PREFIX)/lib/
-	cd tangle && find . \( -name simulation -o -name bench -o -name graft \) -prune -o -name '*.h' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/include/groundfloor/{} \;
-	for t in '' t; do sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' -e "s|@T@|$$t|; s|@DEFINE@|$${t:+ $(FT)}|" groundfloor.pc.in \
-	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/groundfloor$$t.pc; done
+install: lib    ## PREFIX= DESTDIR= (each file is replaced, not written over: a program may have it mapped)
+	@set -eu; umask 022; prefix=$(call quoted,$(PREFIX)); case $$prefix in /*) ;; *) prefix=$$PWD/$$prefix ;; esac; to=$(call quoted,$(DESTDIR))$$prefix; \
+	put() { install -D -m "$$1" "$$2" "$$3.new" && mv -fT "$$3.new" "$$3"; }; \
+	for t in '' t; do put 644 $(LIB)/libgroundfloor$$t.a "$$to/lib/libgroundfloor$$t.a"; so=libgroundfloor$$t.so; \
+	  put 755 $(LIB)/$$so.0 "$$to/lib/$$so.0"; ln -s $$so.0 "$$to/lib/$$so.new"; mv -fT "$$to/lib/$$so.new" "$$to/lib/$$so"; \
+	  PREFIX=$$prefix awk 'BEGIN { p = ENVIRON["PREFIX"]; gsub(/[ \\"$$\047]/, "\\\\&", p) } /^prefix=/ { print "prefix=" p; next } \
+	    { gsub("@VERSION@", "$(VERSION)"); gsub("@T@", "'$$t'"); gsub("@DEFINE@", "'"$${t:+ $(FT)}"'"); print }' groundfloor.pc.in >$(LIB)/groundfloor$$t.pc; \
+	  put 644 $(LIB)/groundfloor$$t.pc "$$to/lib/pkgconfig/groundfloor$$t.pc"; done; \
+	for h in $(patsubst tangle/%,%,$(filter-out $(addprefix tangle/,simulation/% bench/% graft/%),$(wildcard tangle/*/*.h))); do \
+	  put 644 tangle/$$h "$$to/include/groundfloor/$$h"; done; echo "installed in $$to"
 
 coverage: tangle ## lines and branches of tangle/ that the suites reach, under the policy named (gcov)
 	@find build -path '*cov-*' -type f -delete     # gcov would mix what two policies compiled
@@ -110,8 +118,7 @@ coverage: tangle ## lines and branches of tangle/ that the suites reach, under t
 tools:          ## test the tools themselves: bad chapters, altered archives, loose citations, the README
 	@$(PYTHON) -m unittest discover -s tests/tools -p 'check_*.py' -t tests/tools 2>&1
 lockstep: tangle traces ## fail when tangle/, tests/ or book/traces/ are not what the chapters make
-	@git diff --exit-code --stat -- tangle tests book/traces && test -z "$$(git status --porcelain -- tangle tests book/traces)" || \
-	  { echo "lockstep: tangle/, tests/ or book/traces/ are not what the chapters make: commit what make tangle traces wrote" >&2; exit 1; }
+	@$(PYTHON) book/tangle.py --committed
 check: FUZZ_RUNS := 200000
 check: LITMUS := --if-possible
 check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book browser ## everything that CI runs

@@ -571,18 +571,18 @@ def contract_above(file, line):
 
 def ctags(files):
     """Tags of C files as Universal Ctags gives them, in the order of the files."""
-    files = [str(f) for f in files]
     if not files:
         return []
+    names = {os.path.relpath(file, ROOT): str(file) for file in files}        # in ROOT's own name there may be letters that JSON cannot have
     command = ["ctags", "--options=NONE", "--language-force=C", "--output-format=json", "--sort=no", "--fields=+neKSf", "--kinds-C=+p",
-               "-D", "PyAPI_FUNC(T)=T", "-D", "PyAPI_DATA(T)=extern T", "-D", "START_TEST(T)=static void T(int _i)", "-D", "END_TEST=", "-f", "-", *files]
+               "-D", "PyAPI_FUNC(T)=T", "-D", "PyAPI_DATA(T)=extern T", "-D", "START_TEST(T)=static void T(int _i)", "-D", "END_TEST=", "-f", "-", *names]
     try:
-        made = subprocess.run(command, check=True, capture_output=True, text=True)
+        made = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         raise SystemExit("ctags not found: install universal-ctags (make setup)") from None
     except subprocess.CalledProcessError as error:
         raise SystemExit(f"ctags failed: {error.stderr.strip() or error}; Universal Ctags with JSON output is needed") from None
-    return [tag for tag in map(json.loads, made.stdout.splitlines()) if tag.get("_type") == "tag"]
+    return [dict(tag, path=names[tag["path"]]) for tag in map(json.loads, made.stdout.splitlines()) if tag.get("_type") == "tag"]
 
 
 def program_of(file):

@@ -2,11 +2,13 @@
 """Extract the C from the chapters: tangle/ and tests/ as readers see them, build/line/ with #line for the development build.
 
 The chapters are checked first: a trap of noweb is told as `book/03-arena.md:123: message` and nothing is written. The
-extraction itself is plain notangle, a file at a time into a temporary folder; only files that changed are moved into
-place, and files that no chapter makes any more are removed.
+extraction itself is plain notangle. What it prints is read, held to the number of lines that the chapters make, and written into
+a temporary folder; when all of it is on the disk, the files that changed are moved into place, and files that no chapter makes any
+more are removed.
 """
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -15,10 +17,13 @@ import subprocess
 import sys
 import tempfile
 
-import chapters
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import chapters  # noqa: E402
+import machine  # noqa: E402
 
 ROOT = chapters.ROOT
 STAMP = ROOT / "build/tangle.json"
+TOOLS = [pathlib.Path(path) for path in (__file__, chapters.__file__, machine.__file__)]
 LINE = '-L#line %L "%F"%N'
 
 
@@ -26,9 +31,12 @@ def main():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument("--check", action="store_true", help="only look for traps; write nothing")
     arg.add_argument("--files", metavar="NN", help="print the files that chapter NN makes, and stop")
+    arg.add_argument("--committed", action="store_true", help="only ask git whether what was made is what was committed")
     opt = arg.parse_args()
     if opt.files:
         return list_files(opt.files)
+    if opt.committed:
+        return committed()
     before = fingerprint()
     if not opt.check and up_to_date(before):
         return 0
@@ -64,8 +72,22 @@ def list_files(number):
     return 0
 
 
+def committed():
+    """Fail where git knows other files than those that the chapters, and the recorded runs, made."""
+    try:
+        differ = machine.git("status", "--porcelain", "--untracked-files=normal", "--", "tangle", "tests", "book/traces")
+    except machine.Unanswered as why:
+        sys.exit(f"lockstep: git does not say what was committed: {why}")
+    if differ is None:
+        print("lockstep: this tree has no repository of its own: there is no commit to hold it to", file=sys.stderr)
+    elif differ:
+        print(differ, end="", file=sys.stderr)
+        sys.exit("lockstep: tangle/, tests/ or book/traces/ are not what the chapters make: commit what make tangle traces wrote")
+    return 0
+
+
 def digest(path):
-    return chapters.hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def stale(targets):
@@ -98,13 +120,16 @@ def up_to_date(before):
 
 
 def fingerprint():
-    return chapters.fingerprint([*chapters.sources(), pathlib.Path(__file__), pathlib.Path(chapters.__file__)])
+    return chapters.fingerprint([*chapters.sources(), *TOOLS])
 
 
 def refresh(book, before):
-    """Extract, and remember of which chapters; returns what changed and what was removed."""
-    made, keys, changed, removed = extract(book)
-    STAMP.write_text(json.dumps({"chapters": before, "made": made, "keys": keys}), encoding="utf-8")
+    """Extract, unless that was done, and remember of which chapters; returns what changed and what was removed."""
+    with machine.alone(ROOT / "build/tangle.lock", "tangle"):
+        if up_to_date(before):
+            return [], []
+        made, keys, changed, removed = extract(book)
+        machine.write(STAMP, json.dumps({"chapters": before, "made": made, "keys": keys}))
     return changed, removed
 
 
@@ -123,29 +148,26 @@ def extract(book):
     """Every file whose chapters changed, all of them or none; returns the digests of all files, what they were made of, what changed and what was removed."""
     (ROOT / "build").mkdir(exist_ok=True)
     sources = {root: chapters_of(book, root) for root in book.roots}
-    tools = [pathlib.Path(__file__), pathlib.Path(chapters.__file__)]
-    keys = {root: chapters.fingerprint([*tools, *(ROOT / path for path in paths)]) for root, paths in sources.items()}
+    keys = {root: chapters.fingerprint([*TOOLS, *(ROOT / path for path in paths)]) for root, paths in sources.items()}
     before = last_time()
+    names = {root: [target, f"build/line/{target}"] for root, target in book.roots.items()}
+    kept = [root for root in names if before["keys"].get(root) == keys[root] and all(as_made(name, before["made"]) for name in names[root])]
+    made = {name: before["made"][name] for root in kept for name in names[root]}
+    changed = []
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="tangle.") as folder:
         folder = pathlib.Path(folder)
-        jobs = [(root, folder / prefix / target, option) for root, target in book.roots.items()
-                for prefix, option in (("", None), ("build/line", LINE))]
-        kept = {root for root, path, _ in jobs if before["keys"].get(root) == keys[root]}
-        kept -= {root for root, path, _ in jobs if not as_made(str(path.relative_to(folder)), before["made"])}
-        made = {str(path.relative_to(folder)): before["made"][str(path.relative_to(folder))] for root, path, _ in jobs if root in kept}
-        jobs = [job for job in jobs if job[0] not in kept]
+        todo = [root for root in names if root not in kept]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda job: notangle(*job, sources[job[0]]), jobs))
-        changed = []
-        for _, path, _ in jobs:
-            name = str(path.relative_to(folder))
-            made[name] = digest(path)
-            place = ROOT / name
-            if not place.is_file() or digest(place) != made[name]:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, place)
-                if not name.startswith("build/"):
-                    changed.append(name)
+            found = dict(zip(todo, pool.map(lambda root: tangled(book, root, sources[root]), todo)))
+            texts = {name: text for root in todo for name, text in zip(names[root], found[root])}
+            made |= {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+            fresh = [name for name in texts if not as_made(name, made)]
+            list(pool.map(lambda name: machine.put(folder / name, texts[name]), fresh))
+        for name in fresh:
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / name, ROOT / name)
+            if not name.startswith("build/"):
+                changed.append(name)
     removed = []
     for path in stale(made):
         path.unlink()
@@ -154,17 +176,34 @@ def extract(book):
     return made, keys, changed, removed
 
 
-def notangle(root, path, option, chapter_paths):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = ["notangle", *([option] if option else []), f"-R{root}", *chapter_paths]
-    with open(path, "wb") as out:
-        run = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, text=True)
-    if run.returncode or run.stderr.strip():
-        sys.exit(f"tangle: notangle -R{root}: {run.stderr.strip() or f'exit {run.returncode}'}; nothing was written")
+def lines_made(book, name):
+    """How many lines a chunk comes to: a reference stands for its chunk's lines, the first and the last on the line that names it."""
+    bodies = [line for definition in book.chunks[name] for line in definition.body]
+    return sum(1 + sum(lines_made(book, used) - 1 for used in chapters.REFERENCE.findall(line)) for line in bodies)
+
+
+def words(text):
+    """A C text without its #line directives and its spacing, which they change."""
+    return [word for line in text.split(b"\n") if not line.startswith(b"#line ") for word in line.split()]
+
+
+def tangled(book, root, chapter_paths):
+    """A file as notangle prints it, plain and with #line; what is not whole is refused."""
+    plain, lined = notangle(root, chapter_paths), notangle(root, chapter_paths, LINE)
+    made = lines_made(book, root)
+    if plain.count(b"\n") != made or words(lined) != words(plain):
+        sys.exit(f"tangle: notangle -R{root} did not print the {made} lines that the chapters make, or others with #line; nothing was written")
+    return plain, lined
+
+
+def notangle(root, chapter_paths, *options):
+    """What notangle prints: into a pipe, since it does not notice when a write fails."""
+    run = subprocess.run(["notangle", *options, f"-R{root}", *chapter_paths], cwd=ROOT, capture_output=True)
+    said = run.stderr.decode(errors="replace").strip()
+    if run.returncode or said:
+        sys.exit(f"tangle: notangle -R{root}: {said or f'exit {run.returncode}'}; nothing was written")
+    return run.stdout
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("tangle: interrupted; nothing was half-written")
+    machine.command("tangle", main)

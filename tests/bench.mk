@@ -4,6 +4,7 @@
 BENCH_PEERS   ?= port-gil port-ft pthread adaptive sem futex bare
 BENCH_CPYTHON := build/bench/cpython
 BENCH_CRATES  := build/bench/crates
+BENCH_LLVM    := $(lastword $(sort $(patsubst %/include/llvm,%,$(wildcard /usr/lib/llvm-*/include/llvm))))
 BENCH_WARN    := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror
 BENCH_FT_FLAGS = -std=gnu11 -D_GNU_SOURCE -w -DNDEBUG -DPy_BUILD_CORE $(FT) -Ibuild/bench/cpython-ft -Ibuild/upstream/cpython-3.13.5/Include \
   -Ibuild/upstream/cpython-3.13.5/Include/internal
@@ -19,7 +20,7 @@ build/bench/peers: always
 build/bench/bench: build/bench/peers $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
 	@$(CXX) -no-pie -o $@ $(filter-out build/bench/peers,$^) -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
 	  $(if $(filter nsync,$(BENCH_PEERS)),-lnsync) $(if $(filter apr,$(BENCH_PEERS)),-lapr-1) \
-	  $(if $(filter llvm,$(BENCH_PEERS)),-L/usr/lib/llvm-14/lib -lLLVM-14) -lm -ldl
+	  $(if $(filter llvm,$(BENCH_PEERS)),-L$(BENCH_LLVM)/lib -lLLVM-$(BENCH_LLVM:/usr/lib/llvm-%=%)) -lm -ldl
 
 build/bench/%.o: $(LINE)tangle/bench/%.c
 	@mkdir -p $(@D) && $(CC) $(BENCH_WARN) $(CFLAGS) -pthread -I$(LINE)tangle -MMD -MP -c -o $@ $<
@@ -30,7 +31,7 @@ build/bench/peer-futex.o: build/bench/futex_lock.o ; @cp $< $@
 $(foreach p,bare nsync raw-thread bump malloc obstack apr,$(eval build/bench/peer-$(p).o: build/bench/$(subst -,_,$(p)).o ; @cp $$< $$@))
 build/bench/apr.o: CFLAGS += $(if $(filter apr,$(BENCH_PEERS)),$(shell apr-1-config --cppflags --includes))
 build/bench/peer-abseil.o build/bench/peer-pmr.o build/bench/peer-llvm.o: build/bench/peer-%.o: $(LINE)tangle/bench/%.cc
-	@$(CXX) -std=c++17 $(CFLAGS) -I$(LINE)tangle $(if $(filter llvm,$*),-I/usr/lib/llvm-14/include) -MMD -MP -c -o $@ $<
+	@$(CXX) -std=c++17 $(CFLAGS) -I$(LINE)tangle $(if $(filter llvm,$*),-I$(BENCH_LLVM)/include) -MMD -MP -c -o $@ $<
 build/bench/peer-parking-lot.o build/bench/peer-rust-std.o: build/bench/peer-%.o: $(LINE)tangle/bench/rust_lock.c
 	@$(CC) $(BENCH_WARN) $(CFLAGS) -I$(LINE)tangle $(call bench_face,$*) -DBENCH_RUST=$(subst -,_,$*) -MMD -MP -c -o $@ $<
 

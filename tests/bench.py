@@ -20,12 +20,12 @@ import subprocess
 import sys
 import time
 
-import bench_report
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "upstream-refs"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "upstream-refs"), str(ROOT / "book")]
+import bench_report  # noqa: E402
 import fetch  # noqa: E402
 import refs  # noqa: E402
+from machine import command, write  # noqa: E402
 
 ROOM = ROOT / "build/bench"
 REPORTS = ROOT / "build/reports"
@@ -65,6 +65,14 @@ def debian(package):
     return ask
 
 
+def llvm():
+    """The newest of the LLVMs that Debian numbers; the same that tests/bench.mk takes."""
+    folders = sorted(pathlib.Path("/usr/lib").glob("llvm-*/include/llvm"))
+    if not folders:
+        raise Missing("llvm-dev is not installed: make setup bench")
+    return debian(f"{folders[-1].parent.parent.name}-dev")()
+
+
 def libc():
     return f"glibc {os.confstr('CS_GNU_LIBC_VERSION').split()[-1]}"
 
@@ -91,7 +99,7 @@ def cpython_ft():
     place = ROOM / "cpython-ft"
     place.mkdir(exist_ok=True)
     if not (place / "pyconfig.h").exists():
-        shutil.copy(next((ROOM / "cpython/root/usr/include").glob("*-*/python3.14/pyconfig.h")), place)
+        write(place / "pyconfig.h", next((ROOM / "cpython/root/usr/include").glob("*-*/python3.14/pyconfig.h")).read_bytes())
     return f"{refs.VERSION}, its C files compiled here with Py_GIL_DISABLED"
 
 
@@ -135,7 +143,7 @@ PEERS = [
     Peer("obstack", "obstack", libc),
     Peer("apr", "APR pool", debian("libapr1-dev")),
     Peer("pmr", "std::pmr monotonic buffer", debian("g++")),
-    Peer("llvm", "LLVM BumpPtrAllocator", debian("llvm-14-dev")),
+    Peer("llvm", "LLVM BumpPtrAllocator", llvm),
     Peer("malloc", "malloc and free", libc),
 ]
 
@@ -326,9 +334,8 @@ def main():
     print((place / "bench.md").read_text(encoding="utf-8"))
     if opt.keep:
         kept = ROOT / "book/reports"
-        kept.mkdir(exist_ok=True)
         for path in [REPORTS / "bench.md", REPORTS / "bench.csv", *REPORTS.glob("bench-*.svg")]:
-            shutil.copy(path, kept)
+            write(kept / path.name, path.read_bytes())
         print(f"bench: kept in {kept.relative_to(ROOT)}/", file=sys.stderr)
     return 0
 
@@ -361,9 +368,9 @@ def measure_all(opt, wanted, raw, facts):
             first += max((int(row["round"]) for row in csv.DictReader(file)), default=0)
     else:
         raw.unlink(missing_ok=True)
-    facts.write_text(json.dumps({"at": datetime.date.today().isoformat(), "machine": machine(), "missing": missing, "quick": opt.quick,
+    write(facts, json.dumps({"at": datetime.date.today().isoformat(), "machine": machine(), "missing": missing, "quick": opt.quick,
                                  "peers": {peer.name: version for peer, version in peers},
-                                 "titles": {peer.name: peer.title for peer in PEERS}}), encoding="utf-8")
+                                 "titles": {peer.name: peer.title for peer in PEERS}}))
     program = Program(ROOM / "bench")
     try:
         with open(raw, "a", encoding="utf-8", newline="", buffering=1) as file:
@@ -378,7 +385,4 @@ def measure_all(opt, wanted, raw, facts):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("bench: interrupted")
+    command("bench", main)

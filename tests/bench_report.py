@@ -1,10 +1,13 @@
 """The report of the bench: medians, ratios, verdicts on the goals, tables and plots, all of them out of the raw measurements."""
 import csv
+import io
 import math
 import re
 import shutil
 import statistics
 import subprocess
+
+import machine
 
 FOREIGN = 0.10          # the share of others from which on a measurement is repeated
 HIGHER = {"crowd"}      # works of which more is better; of all others less is
@@ -190,15 +193,16 @@ def write(raw, facts, place):
     """bench.md, bench.csv and the plots."""
     cells = {key: {peer: Figure(rows) for peer, rows in peers.items()} for key, peers in load(raw).items()}
     names = facts["titles"]
-    with open(place / "bench.csv", "w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["work", "threads", "section_ns", "gap_ns", "peer", "unit", "median", "least", "most", "rounds", "clean", "fairness", "times_cpython"])
-        for key, peers in cells.items():
-            for peer, f in peers.items():
-                out.writerow([*key, peer, UNITS.get(key[0], "ns"), f"{f.median:.6g}", f"{f.low:.6g}", f"{f.high:.6g}", f.rounds, int(f.clean),
-                              "" if f.fairness is None else f"{f.fairness:.4f}", f"{ratio(key[0], f, peers.get(BASE)):.4f}"])
+    rows = io.StringIO(newline="")
+    out = csv.writer(rows)
+    out.writerow(["work", "threads", "section_ns", "gap_ns", "peer", "unit", "median", "least", "most", "rounds", "clean", "fairness", "times_cpython"])
+    for key, peers in cells.items():
+        for peer, f in peers.items():
+            out.writerow([*key, peer, UNITS.get(key[0], "ns"), f"{f.median:.6g}", f"{f.low:.6g}", f"{f.high:.6g}", f.rounds, int(f.clean),
+                          "" if f.fairness is None else f"{f.fairness:.4f}", f"{ratio(key[0], f, peers.get(BASE)):.4f}"])
+    machine.write(place / "bench.csv", rows.getvalue())
     pictures = plots(cells, names, place)
-    (place / "bench.md").write_text(text(cells, names, facts, pictures), encoding="utf-8")
+    machine.write(place / "bench.md", text(cells, names, facts, pictures))
 
 
 def text(cells, names, facts, pictures):
@@ -250,11 +254,10 @@ BARS = {("alternate", 2, 0, 0): "One turn of two threads; medians, with the leas
 
 def gnuplot(script, path, height):
     """A plot as SVG, whose black is the colour of the text around it, so that it can be read in light and in dark."""
-    subprocess.run(["gnuplot"], input=f'set terminal svg size {{}} font "sans-serif,13" linewidth 1.4\nset output "{path}"\n'.format(f"760,{height}") + script, text=True, check=True)
-    svg = path.read_text(encoding="utf-8")
+    svg = subprocess.run(["gnuplot"], input=f'set terminal svg size 760,{height} font "sans-serif,13" linewidth 1.4\n' + script, text=True, check=True, stdout=subprocess.PIPE).stdout
     svg = re.sub(r"<title>Gnuplot</title>\s*<desc>.*?</desc>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"\b(?:black|rgb\( *0, *0, *0\))", "currentColor", svg).replace('fill="#ffffff"', 'fill="none"')
-    path.write_text(svg, encoding="utf-8")
+    machine.write(path, svg)
 
 
 def plain(text):

@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / "upstream-refs"), str(ROOT / "book")]
 import chapters  # noqa: E402
 import fetch  # noqa: E402
+import machine  # noqa: E402
 import orders  # noqa: E402
 
 PLACE = ROOT / "build/herd"
@@ -65,8 +66,7 @@ def herd():
 def observe(command, name, text):
     """Never, Sometimes or Always, as herd7 says."""
     file = PLACE / f"{name}.litmus"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    machine.write(file, text)
     ran = subprocess.run([*command, "-model", "rc11.cat", str(file)], capture_output=True, text=True)
     found = re.search(r"^Observation \S+ (\w+)", ran.stdout, re.MULTILINE)
     if not found:
@@ -147,8 +147,6 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        machine.command("litmus", main)
     except chapters.Trap as trap:
         sys.exit("\n".join(f"{path}:{line}: {message}" for path, line, message in trap.findings))
-    except KeyboardInterrupt:
-        sys.exit("litmus: interrupted")

@@ -20,6 +20,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "book"))
+import machine  # noqa: E402
+
 BUGS = ROOT / "tangle/simulation/museum.bugs"
 CHAPTER = ROOT / "book/12-simulation.md"
 BUILD = ROOT / "build/museum"
@@ -284,7 +287,7 @@ def hang(text, names, write, broken):
     if not rest or not after:
         broken.append(f"{CHAPTER.name} has no place for the table ({BEGIN})")
     elif write:
-        CHAPTER.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        machine.write(CHAPTER, f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
     elif re.findall(r"^\| (\S+) \|", middle, re.M)[1:] != names:
         broken.append(f"the table in {CHAPTER.name} does not name these exhibits: make museum TABLE=write")
         print(f"museum: {broken[-1]}", file=sys.stderr)
@@ -292,8 +295,6 @@ def hang(text, names, write, broken):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("museum: interrupted")
+        machine.command("museum", main)
     except Broken as error:
         sys.exit(f"museum: {error}")

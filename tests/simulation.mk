@@ -21,10 +21,13 @@ $(foreach c,$(EVERY_CONFIG),$(eval $(call simulation,$(c),$(LINE))))
 $(foreach c,$(filter cov-%,$(PLAIN_TREE)),$(eval $(call simulation,$(c),)))
 -include $(wildcard build/simulated.*/*/*.d)
 
-.PHONY: simulate replay museum litmus traces
+.PHONY: simulate replay museum litmus traces played
 traces: tangle  ## play the stories of the moving figures, and keep what the port did in book/traces/
-	@if echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1; then $(MAKE) -s build/traces.done; \
-	  else echo "traces: no C compiler here: the moving figures play book/traces/ as it is"; fi
+	@$(if $(DRY),$(MAKE) -s build/traces.done,if echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1; then $(MAKE) -s build/traces.done; \
+	  else echo "traces: no C compiler here: the moving figures play book/traces/ as it is"; fi)
+played: tangle  # the same for the weaver, whom a port that does not compile keeps from nothing
+	@$(if $(DRY),$(MAKE) -s traces,if $(MAKE) -s traces; then rm -f build/traces.older; \
+	  else touch build/traces.older && echo "weave: the port does not compile (above): the moving figures play what it did before" >&2; fi)
 simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
 	@$(MAKE) -s build/simulate.gil$(UPSTREAM) build/simulate.ft$(UPSTREAM)
 	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))

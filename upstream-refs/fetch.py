@@ -16,7 +16,9 @@ import tarfile
 import tempfile
 import urllib.request
 
-import refs
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import refs  # noqa: E402
+from refs import machine  # noqa: E402
 
 SUITE, SOURCE = "trixie", "python3.13"       # Debian's suite that carries the release tree
 PLACE = refs.TREE.parent
@@ -183,7 +185,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("upstream: interrupted; nothing was half-written")
+    machine.command("upstream", main)

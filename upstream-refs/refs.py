@@ -19,9 +19,9 @@ import tempfile
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "book"))
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "book")]
 import chapters  # noqa: E402
+import machine  # noqa: E402
 import orders  # noqa: E402
 import rows  # noqa: E402
 
@@ -336,9 +336,7 @@ def pin(book):
         if upstream_lines(path) is not None:
             files[path] = sha256(b"".join(upstream_lines(path)))
     fresh = {"archive": pins()["archive"], "files": dict(sorted(files.items())), "excerpts": dict(sorted(entries.items()))}
-    text = json.dumps(fresh, indent=1) + "\n"
-    if not PINS.is_file() or PINS.read_text(encoding="utf-8") != text:
-        PINS.write_text(text, encoding="utf-8")
+    machine.write(PINS, json.dumps(fresh, indent=1) + "\n")
     print(f"refs: {len(entries)} excerpts of {len(files)} files pinned in {PINS.relative_to(chapters.ROOT)}")
     return []
 
@@ -418,7 +416,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("refs: interrupted")
+    machine.command("refs", main)

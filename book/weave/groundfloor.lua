@@ -107,6 +107,18 @@ local function skylight(code, language)
   return html
 end
 
+-- A file written whole, or not at all: a disk that is full stops the weaver.
+local function save(path, data)
+  local half = path .. "." .. target
+  local file, why = io.open(half, "wb")
+  local ok = file and file:write(data)
+  ok = file and file:close() and ok and os.rename(half, path)
+  if not ok then
+    os.remove(half)
+    fail("cannot write " .. path .. (why and ": " .. why or ""))
+  end
+end
+
 local function load_code(path)
   local made = loadfile(path)
   local kept = made and made() or {}
@@ -115,13 +127,9 @@ end
 
 local function save_code(path)
   if not code_fresh then return end
-  local half = path .. "." .. target
-  local file = io.open(half, "wb") or fail("cannot write " .. half)
-  file:write(string.format("return { pandoc = %q, code = {\n", tostring(PANDOC_VERSION)))
-  for key, html in pairs(code_used) do file:write(string.format("[%q] = %q,\n", key, html)) end
-  file:write("} }\n")
-  file:close()
-  os.rename(half, path)
+  local lines = { string.format("return { pandoc = %q, code = {\n", tostring(PANDOC_VERSION)) }
+  for key, html in pairs(code_used) do lines[#lines + 1] = string.format("[%q] = %q,\n", key, html) end
+  save(path, table.concat(lines) .. "} }\n")
 end
 
 -- Highlighted lines of code: a list of lines, each a list of {class or nil, text}.
@@ -625,10 +633,7 @@ local function pdf_figure(block, id)
   end):gsub("(subgraph%s+cluster[%w_]*%s*{)", "%1 margin=8;")      -- the page's margin is half an inch unless it is 0; a cluster's is 8 points
   local made = dot(block, id, { "-Tpdf", "-Nfontname=Charis SIL", "-Efontname=Charis SIL", "-Gfontname=Charis SIL", "-Nfontsize=10",
     "-Efontsize=9", "-Gfontsize=10", "-Npenwidth=0.6", "-Epenwidth=0.6", "-Earrowsize=0.7", "-Gmargin=0" }, text)
-  local path = figures_dir .. "/" .. id .. ".pdf"
-  local file = io.open(path, "wb") or fail("cannot write " .. path)
-  file:write(made)
-  file:close()
+  save(figures_dir .. "/" .. id .. ".pdf", made)
   return id .. ".pdf"
 end
 
@@ -672,15 +677,13 @@ local function trace_figure(block)
   local caption = pandoc.read(unescape(attributes.caption), "markdown").blocks[1].content
   local number, out = "Figure " .. figure_numbers[id], pandoc.List()
   if target == "latex" then
-    local files = { "--format=pdf", "--output=" .. figures_dir .. "/" .. id .. ".pdf" }
+    local files = { "--format=pdf" }
     for i, frame in ipairs(frames) do
       local path = figures_dir .. "/" .. id .. "-" .. i .. ".svg"
-      local file = io.open(path, "wb") or fail("cannot write " .. path)
-      file:write(trace_svg(frame, ">" .. index.trace_style .. frame.svg))
-      file:close()
-      files[i + 2] = path
+      save(path, trace_svg(frame, ">" .. index.trace_style .. frame.svg))
+      files[i + 1] = path
     end
-    pandoc.pipe("rsvg-convert", files, "")
+    save(figures_dir .. "/" .. id .. ".pdf", pandoc.pipe("rsvg-convert", files, ""))
     out:insert(raw("\\begin{gfplay}{" .. id .. "}"))
     for i, words in ipairs(said) do
       out:extend { raw("\\gfstep{" .. i .. "}{figures/" .. id .. ".pdf}{" .. escape_tex(frames[i].how) .. "}{" .. tex_inline_code(frames[i].where) .. "}"), pandoc.Para(words), raw("\\gfstepend") }
@@ -704,9 +707,7 @@ local function report_picture(report, picture, caption)
   local svg = report.pictures[picture] or fail("a report names the picture " .. picture .. ", and it is not beside it")
   if target == "latex" then
     local name = picture:gsub("%.svg$", ".pdf")
-    local file = io.open(figures_dir .. "/" .. name, "wb") or fail("cannot write " .. figures_dir .. "/" .. name)
-    file:write(pandoc.pipe("rsvg-convert", { "--format=pdf" }, svg))
-    file:close()
+    save(figures_dir .. "/" .. name, pandoc.pipe("rsvg-convert", { "--format=pdf" }, svg))
     return pandoc.List { raw("\\begin{gffigure}{r-" .. picture:gsub("%W", "-") .. "}{" .. name .. "}"), pandoc.Para(caption), raw("\\end{gffigure}") }
   end
   svg = svg:gsub("^.-(<svg)", "%1"):gsub("<svg", '<svg role="img" aria-label="' .. escape_html(pandoc.utils.stringify(caption)) .. '"', 1)
@@ -1017,6 +1018,20 @@ local function rewrite_link(link)
   return link
 end
 
+-- What citeproc made of [-@knuth1984]: (1984), and what stands in the brackets leads to the entry. Not by link-citations, which pandoc
+-- heeds or not by its version.
+local function cited(cite)
+  if #cite.citations ~= 1 then fail("cite one reference at a time: [-@one] [-@two]") end
+  local inside = cite.content
+  local first, last = inside[1], inside[#inside]
+  if not (first and first.t == "Str" and first.text:match("^%(.") and last.t == "Str" and last.text:match(".%)$")) then
+    fail("the citation of " .. cite.citations[1].id .. " is not in brackets: cite as in [-@" .. cite.citations[1].id .. "]")
+  end
+  first.text = first.text:sub(2)
+  last.text = last.text:sub(1, -2)
+  return { pandoc.Str("("), pandoc.Link(inside, "#ref-" .. cite.citations[1].id), pandoc.Str(")") }
+end
+
 local known_tags = { br = true, kbd = true, sub = true, sup = true, abbr = true, wbr = true, b = true, i = true, em = true, a = true,
   code = true, span = true, summary = true, details = true, small = true, var = true, q = true, s = true }
 
@@ -1024,7 +1039,7 @@ local known_tags = { br = true, kbd = true, sub = true, sup = true, abbr = true,
 local function quiet(inlines) return inlines:walk { Code = function(c) c.classes:insert("quiet"); return c end } end
 
 local inline_filters = {
-  { Cite = function(cite) return cite.content end },
+  { Cite = cited },
   { Link = function(l) l.content = quiet(l.content); return l end,
     Header = function(h) h.content = quiet(h.content); return h end },
   { Str = function(s) s.text = unescape(s.text); return s end,

@@ -1,8 +1,8 @@
 """Serve the book on this machine alone, weave what changes, and reload the page that shows it.
 
-    make serve [PORT=8000]
+    make serve [PORT=8000]       (PORT=0: any port that is free)
 
-Saving a chapter tangles and weaves that chapter; a trap or a weaving error is told here and on the open pages, which keep
+Saving a chapter tangles and weaves that chapter, and so does all else that a page shows; a trap or a weaving error is told here and on the open pages, which keep
 what they showed. Ctrl-C ends it.
 """
 import argparse
@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+import machine  # noqa: E402
 
 PAUSE = 0.1             # seconds between two looks at the files
 CLIENT = """<script>
@@ -86,15 +87,26 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         if self.path == "/-/events":
             return self.events()
         path = pathlib.Path(self.translate_path(self.path))
-        path = path / "index.html" if path.is_dir() else path
-        if path.suffix != ".html" or not path.is_file():
+        try:
+            path = path / "index.html" if path.is_dir() else path
+            page = path.read_bytes() if path.suffix == ".html" and path.is_file() else None
+        except OSError:                 # a name that no file can have
+            page = None
+        if page is None:
             return super().do_GET()
-        page = path.read_bytes().replace(b"</body>", CLIENT.encode() + b"</body>")
+        page = page.replace(b"</body>", CLIENT.encode() + b"</body>")
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))
         self.end_headers()
         self.wfile.write(page)
+
+    def send_head(self):
+        """Of a file, or of an error: an address that names none is the asker's fault."""
+        try:
+            return super().send_head()
+        except (OSError, ValueError):
+            return self.send_error(400, "Bad address")
 
     def events(self):
         self.send_response(200)
@@ -127,8 +139,11 @@ class Server(http.server.ThreadingHTTPServer):
 
 def watched():
     """{path: its time of change} of all that a page depends on."""
-    paths = [*HERE.parent.glob("*.md"), *HERE.parent.glob("*.py"), *HERE.glob("*.*"), *(HERE / "web").iterdir(), *(HERE.parent / "reports").glob("*"),
-             *(ROOT / "build/reports").glob("*"), ROOT / "upstream-refs/refs.py", ROOT / "build/results/results.json"]
+    book = HERE.parent
+    source = [pathlib.Path(os.environ["CPYTHON"])] if os.environ.get("CPYTHON") else (ROOT / "build/upstream").glob("cpython-*")
+    paths = [*book.glob("*.md"), *book.glob("*.py"), *book.glob("*.yaml"), *(book / "traces").glob("*.json"), *HERE.glob("*.*"), *(HERE / "web").iterdir(),
+             *(book / "reports").glob("*"), *(ROOT / "build/reports").glob("*"), ROOT / "build/results/results.json", ROOT / "build/traces.older",
+             ROOT / "upstream-refs/refs.py", *(ROOT / "upstream-refs/pins").glob("*.json"), *(tree / "Include/patchlevel.h" for tree in source)]
     found = {}
     for path in paths:
         try:
@@ -152,27 +167,30 @@ def weave_book(build, early=None):
     except chapters.Trap as trap:
         raise Trouble("\n".join(f"{path}:{line}: {message}" for path, line, message in trap.findings)) from None
     try:
-        before = tangle.fingerprint()
-        if tangle.shutil.which("notangle") and not tangle.up_to_date(before):
-            tangle.refresh(book, before)
+        if tangle.shutil.which("notangle"):
+            tangle.refresh(book, tangle.fingerprint())
         weaver = weave.Weaver(book.index(), HERE.parent, build)
         weaver.web(early)
         return weaver.changed
-    except (weave.Failure, SystemExit) as failure:
+    except (weave.Failure, SystemExit, OSError) as failure:
         raise Trouble(str(failure)) from None
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+    parser.add_argument("--port", default="8000", help="default: 8000; 0: any that is free")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="folder for everything made (default: build/)")
     options = parser.parse_args()
+    if not options.port.isdecimal() or int(options.port) > 65535:
+        say(f"{options.port} is no port: make serve PORT= takes a number from 0 (any that is free) to 65535")
+        return 2
+    port = int(options.port)
     folder, house = options.build.resolve() / "book/html", House()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        server = Server(("127.0.0.1", options.port), functools.partial(Handler, house=house, directory=str(folder)))
+        server = Server(("127.0.0.1", port), functools.partial(Handler, house=house, directory=str(folder)))
     except OSError as error:
-        say(f"port {options.port} cannot be had ({error.strerror}): make serve PORT={options.port + 1}")
+        say(f"port {port} cannot be had ({error.strerror}): make serve PORT={port + 1 if port < 65535 else 0}")
         return 1
     threading.Thread(target=server.serve_forever, daemon=True).start()
     seen = None
@@ -186,7 +204,7 @@ def main():
             if any(path.suffix == ".py" for path in changed):
                 say("the weaver itself changed: starting again")
                 server.server_close()
-                os.execv(sys.executable, [sys.executable, *sys.argv])
+                os.execv(sys.executable, [sys.executable, sys.argv[0], "--port", str(server.server_port), "--build", str(options.build)])
             first, seen, started = seen is None, now, time.monotonic()
             for path in changed:
                 say(f"{path.relative_to(ROOT)} changed")
@@ -202,7 +220,7 @@ def main():
                 say("not woven: the pages stay as they were until this is mended")
                 house.tell("trouble", str(trouble))
             if first:
-                say(f"open http://127.0.0.1:{options.port}/  (Ctrl-C ends this)")
+                say(f"open http://127.0.0.1:{server.server_port}/  (Ctrl-C ends this)")
     except KeyboardInterrupt:
         print(file=sys.stderr)
         say("stopped")
@@ -210,4 +228,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    machine.command("serve", main, "stopped")

@@ -13,6 +13,9 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import machine  # noqa: E402
+
 PRINT_STYLE = ("<style>text{font-family:'Charis SIL';font-size:12px;fill:#23201c}.code{font-family:'JetBrains Mono'}.tiny{font-size:10px;fill:#68625a}"
                ".mid{text-anchor:middle}.end{text-anchor:end}.off{display:none}rect,ellipse,path{fill:#fff;stroke:#23201c;stroke-width:.8}"
                ".hot>rect,.hot>ellipse{fill:#f6dcc8}.cold>rect,.cold>ellipse{fill:#dce7f2}.used>rect,.used>ellipse{fill:#efe3c6}"
@@ -81,9 +84,7 @@ def record(out, command):
             return
         steps = worth_showing(steps)
     text = "[\n" + ",\n".join(json.dumps(step, ensure_ascii=False) for step in steps) + "\n]\n"
-    if not out.is_file() or out.read_text(encoding="utf-8") != text:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+    if machine.write(out, text):
         print(f"traces: {out}")
 
 
@@ -182,4 +183,4 @@ if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] in ("-h", "--help"):
         print(__doc__.strip())
         sys.exit(0 if "--help" in sys.argv else 2)
-    record(pathlib.Path(sys.argv[1]), sys.argv[2:])
+    machine.command("traces", lambda: record(pathlib.Path(sys.argv[1]), sys.argv[2:]))

@@ -10,6 +10,7 @@ import time
 import regress
 import report
 from packages import BUILD, ROOT, say
+import machine
 
 ROUNDS = 15
 IN_PROCESS = "import time\n{setup}\nbest = []\nfor _ in range(3):\n    start = time.perf_counter()\n    {body}\n    best.append(time.perf_counter() - start)\nprint(min(best) * 1e3)\n"
@@ -86,7 +87,6 @@ def main(builder, made, rounds=None):
         say(" · ".join(str(v) for v in rows[-1].values()))
     head = ["What", "Unit", ">Baseline", ">Graft", ">Ratio", ">Middle half of the ratios"]
     text = f"{report.setting(made, builder.root)} Medians of {rounds} rounds.\n\n" + report.table(head, [list(r.values()) for r in rows])
-    report.REPORTS.mkdir(parents=True, exist_ok=True)
-    (report.REPORTS / "graft-bench.md").write_text(text + "\n", encoding="utf-8")
+    machine.write(report.REPORTS / "graft-bench.md", text + "\n")
     say(f"written to {(report.REPORTS / 'graft-bench.md').relative_to(ROOT)}")
     return 0

@@ -12,6 +12,7 @@ import shutil
 import tomllib
 
 from packages import BUILD, ROOT, SERIES, say
+import machine
 
 # The object file of CPython and the file of the port that takes its place.
 OBJECTS = {"lock.o": "pysync/lock.c", "parking_lot.o": "pysync/parking_lot.c", "critical_section.o": "pysync/critical_section.c",
@@ -198,7 +199,7 @@ class Build:
                  "visible": {"lost": sorted(visible["baseline"] - visible["graft"]), "more": sorted(visible["graft"] - visible["baseline"])},
                  "addresses": self.linked["graft"]["addresses"],
                  "compiler": self.root.run("/usr/bin/gcc", "--version").stdout.splitlines()[0]}
-        stamp.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        machine.write(stamp, json.dumps(known, indent=1))
         return known
 
     # ---- what can be seen in the results

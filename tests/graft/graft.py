@@ -21,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent / "book")]
 import build  # noqa: E402
+import machine  # noqa: E402
 import museum  # noqa: E402
 import packages  # noqa: E402
 import regress  # noqa: E402
@@ -160,7 +161,7 @@ def test(everything):
         run["files"], run["missing"] = python_tests(pool, regress.ALL if everything else regress.FIRST)
     run["seeded"] = seeded(builder, run)
     run["seconds"] = round(time.monotonic() - start)
-    RUN.write_text(json.dumps(run, indent=1), encoding="utf-8")
+    machine.write(RUN, json.dumps(run, indent=1))
     report.write(run)
     return report.claims(run)
 
@@ -184,10 +185,8 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        regress.running.end_all()
-        sys.exit("graft: interrupted; what was whole is kept")
+        machine.command("graft", main, "what was whole is kept")
     except (build.Broken, packages.Unavailable) as error:
-        regress.running.end_all()
         sys.exit(f"graft: {error}")
+    finally:
+        regress.running.end_all()

@@ -10,6 +10,7 @@ import sys
 
 import regress
 from packages import ROOT, say
+import machine
 
 REPORTS = ROOT / "build/reports"
 RESULTS = ROOT / "build/results/results.json"
@@ -25,11 +26,10 @@ def setting(made, root):
 
 def write(run):
     """graft-objects.md, graft-bugs.md; of the whole list graft.md, of the short one a sentence in graft-short.md."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
     pages = {"graft-objects.md": objects(run), "graft-bugs.md": bugs(run)}
     pages |= {"graft.md": tests(run)} if run["everything"] else {"graft-short.md": sentence(run)}
     for name, text in pages.items():
-        (REPORTS / name).write_text(text + "\n", encoding="utf-8")
+        machine.write(REPORTS / name, text + "\n")
 
 
 def table(head, rows):
@@ -134,8 +134,7 @@ def claims(run):
         kept = {"configs": {}}
     kept["at"] = kept.get("at") or datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     kept["configs"]["graft"] = outcome
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    machine.write(RESULTS, json.dumps(kept, indent=1))
     failed = list(outcome.values()).count("failure")
     for reason in run["c_reasons"]:
         say(reason)

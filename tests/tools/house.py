@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-TOOLS = ["book/chapters.py", "book/tangle.py", "upstream-refs/refs.py", "upstream-refs/orders.py", "upstream-refs/rows.py", "upstream-refs/fetch.py"]
+TOOLS = [str(path.relative_to(ROOT)) for folder in ("book", "upstream-refs") for path in sorted((ROOT / folder).glob("*.py"))]
 
 # A chapter with nothing wrong: a file of the port under its citation, and a claim with its test.
 GOOD = """# Good
