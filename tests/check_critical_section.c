@@ -1,4 +1,4 @@
-// Claims 11.1 to 11.14 of the book, chapter 11: critical sections.
+// Claims 11.1 to 11.15 of the book, chapter 11: critical sections.
 #define Py_DEBUG 1          // the assertions of the inner header are checked
 #include <check.h>
 #include <pthread.h>
@@ -721,6 +721,41 @@ START_TEST(test_claim_11_14_a_million_sections)
     ck_assert_int_eq(right, (long)share * crews[_i] / 4);
 }
 END_TEST
+#ifdef Py_GIL_DISABLED
+/* Whether both mutexes are locked while the pair is suspended, as bits. */
+static int
+kept_through_a_wait(PyThreadState *tstate, PyCriticalSection2 *pair)
+{
+    _PyCriticalSection_SuspendAll(tstate);
+    int kept = locked(a) | locked(b) * 2;
+    _PyCriticalSection_Resume(tstate);
+    ck_assert_int_eq(pair->_cs_base._cs_mutex == NULL, kept == 3);
+    ck_assert_int_eq(locked(a) & locked(b), 1);
+    return kept;
+}
+#endif
+
+START_TEST(test_claim_11_15_what_a_caller_takes_out_is_kept)
+{
+    PyThreadState *tstate = host_thread_enter();
+#ifdef Py_GIL_DISABLED
+    PyCriticalSection2 pair;
+    PyCriticalSection2_Begin(&pair, a, b);
+    PyMutex *first = pair._cs_base._cs_mutex, *second = pair._cs_mutex2;
+    ck_assert_int_eq(kept_through_a_wait(tstate, &pair), 0);
+    pair._cs_mutex2 = NULL;
+    ck_assert_int_eq(kept_through_a_wait(tstate, &pair), second == &a->ob_mutex ? 1 : 2);
+    pair._cs_base._cs_mutex = NULL;
+    ck_assert_int_eq(kept_through_a_wait(tstate, &pair), 3);
+    pair._cs_base._cs_mutex = first;
+    pair._cs_mutex2 = second;
+    PyCriticalSection2_End(&pair);
+    ck_assert_int_eq(locked(a) | locked(b), 0);
+#endif
+    ck_assert_uint_eq(*host_critical_section(tstate), 0);
+    host_thread_leave();
+}
+END_TEST
 static Suite *
 critical_section_suite(void)
 {
@@ -745,6 +780,7 @@ critical_section_suite(void)
     tcase_add_loop_test(tc, test_claim_11_13_pairs_in_opposite_order, 0, 3);
     tcase_add_loop_test(tc, test_claim_11_13_the_lower_address_first, 0, 2);
     tcase_add_loop_test(tc, test_claim_11_14_a_million_sections, 0, 3);
+    tcase_add_test(tc, test_claim_11_15_what_a_caller_takes_out_is_kept);
     return suite;
 }
 

@@ -1,4 +1,4 @@
-// Claims 9.1 to 9.16 of the book, chapter 9: events, once flags, the recursive mutex.
+// Claims 9.1 to 9.17 of the book, chapter 9: events, once flags, the recursive mutex.
 #include <check.h>
 #include <limits.h>
 #include <pthread.h>
@@ -621,6 +621,22 @@ START_TEST(test_claim_9_16_a_million_calls)
     ck_assert_int_eq(failures, MANY);
 }
 END_TEST
+START_TEST(test_claim_9_17_a_level_that_the_owner_sets)
+{
+    for (size_t count = 0; count < 4; count++) {
+        _PyRecursiveMutex m = {0};
+        _PyRecursiveMutex_Lock(&m);
+        m.level = count - 1;
+        for (size_t undone = 1; undone < count; undone++) {
+            ck_assert_int_eq(_PyRecursiveMutex_TryUnlock(&m), 0);
+            ck_assert_uint_eq(m.mutex._bits, 1);
+        }
+        ck_assert_int_eq(_PyRecursiveMutex_TryUnlock(&m), 0);
+        ck_assert_uint_eq(m.mutex._bits, count == 0);
+        ck_assert_uint_eq(m.level, count == 0 ? SIZE_MAX - 1 : 0);
+    }
+}
+END_TEST
 static Suite *
 events_suite(void)
 {
@@ -642,6 +658,7 @@ events_suite(void)
     tcase_add_loop_test(tc, test_claim_9_12_unlock_by_a_stranger_is_fatal, 0, 2);
     tcase_add_test(tc, test_claim_9_13_after_a_fork);
     tcase_add_test(tc, test_claim_9_14_giving_up_changes_no_owner);
+    tcase_add_test(tc, test_claim_9_17_a_level_that_the_owner_sets);
     tcase_add_loop_test(tc, test_claim_9_15_a_million_recursive_acquisitions, 0, 3);
     tcase_add_loop_test(tc, test_claim_9_16_a_million_waits, 0, 2);
     tcase_add_loop_test(tc, test_claim_9_16_a_million_calls, 0, 2);

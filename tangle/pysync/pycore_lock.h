@@ -178,7 +178,8 @@ _PyOnceFlag_CallOnce(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
  * thread is the owner's identity, or 0. It is set after the mutex was taken and
  * cleared before it is given back, so whoever reads his own identity in it is
  * the owner, and whoever does not is not.
- * level counts the acquisitions beyond the first. Only the owner touches it. */
+ * level counts the acquisitions beyond the first. It is a plain field: only the
+ * owner reads or writes it. Others may read thread, by a relaxed load. */
 typedef struct {
     PyMutex mutex;
     unsigned long long thread;      /* PyThread_get_thread_ident_ex() */
@@ -196,7 +197,7 @@ _Static_assert(offsetof(_PyRecursiveMutex, level) == 16, "as in CPython");
  *            owner always gets PY_LOCK_ACQUIRED, at once.
  * TryUnlock  undo one Lock: 0. -1, with nothing changed: we are not the owner.
  * Unlock     undo one Lock; fatal when we are not the owner.
- * Unchecked  more than SIZE_MAX acquisitions.
+ * Unchecked  more than SIZE_MAX acquisitions; a level that the owner set itself.
  * CPython    Python/lock.c, functions of the same names */
 PyAPI_FUNC(int) _PyRecursiveMutex_IsLockedByCurrentThread(_PyRecursiveMutex *m);
 PyAPI_FUNC(void) _PyRecursiveMutex_Lock(_PyRecursiveMutex *m);
