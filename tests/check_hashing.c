@@ -66,6 +66,16 @@ __wrap_getrandom(void *buf, size_t n, unsigned int flags)
     return no_chance ? -1 : __real_getrandom(buf, n, flags);
 }
 
+static int no_room;                 /* setenv is wrapped: 1 makes it fail */
+int __real_setenv(const char *name, const char *value, int overwrite);
+int __wrap_setenv(const char *name, const char *value, int overwrite);
+int
+__wrap_setenv(const char *name, const char *value, int overwrite)
+{
+    errno = ENOMEM;
+    return no_room ? -1 : __real_setenv(name, value, overwrite);
+}
+
 static char *said, *complained;     /* what the last run wrote */
 
 static int
@@ -390,8 +400,28 @@ START_TEST(test_claim_5_15_the_program)
                            "-4594863902769663758\n");
     ck_assert_int_eq(program("--seed", "random", NULL, NULL), 0);
     ck_assert_uint_eq(strlen(said), 49);
-    ck_assert_int_eq(program("--help", NULL, NULL, NULL), 0);
-    ck_assert_str_eq(said, usage);
+}
+END_TEST
+START_TEST(test_claim_5_15_options)
+{
+    static const char *help[] = {"--help", "-h"}, *version[] = {"--version", "-V"};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(program("--bytes", help[i], "x", NULL), 0);
+        ck_assert_str_eq(said, usage);
+        ck_assert_int_eq(program(version[i], NULL, NULL, NULL), 0);
+        ck_assert_str_eq(said, "groundfloor-hash " GF_VERSION "\n");
+        ck_assert_str_ne(GF_VERSION, "of no version");
+        ck_assert_int_eq(program("--seed=1", "--", help[i], NULL), 0);
+        ck_assert_uint_gt(strlen(said), 49);            /* it is hashed */
+    }
+    ck_assert_int_eq(program("--seed=1", "-", NULL, NULL), 0);
+    ck_assert_uint_gt(strlen(said), 49);
+    static const char *none[] = {"--vers", "-v", "-hV", "-1", "--bytes=1", "---"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        ck_assert_int_eq(program(none[i], "x", NULL, NULL), 2);
+        ck_assert_str_eq(said, "");
+        ck_assert_ptr_ne(strstr(complained, "is no option\n"), NULL);
+    }
 }
 END_TEST
 START_TEST(test_claim_5_15_bad_input)
@@ -427,20 +457,37 @@ START_TEST(test_claim_5_16_the_program_in_trouble)
     ck_assert_int_eq(oom_disarm(), 1);
     ck_assert_str_eq(complained, "groundfloor-hash: memory allocation failed\n");
 
-    char *argv[] = {"groundfloor-hash", "--seed", "1", "x", NULL};
-    for (int buffered = 0; buffered < 2; buffered++) {
-        FILE *full = fopen("/dev/full", "w");
-        setvbuf(full, NULL, buffered ? _IOFBF : _IONBF, BUFSIZ);
-        ck_assert_int_eq(groundfloor_hash(4, argv, full, full), 1);
-        fclose(full);
-    }
-
+    no_room = 1;
+    ck_assert_int_eq(program("--seed", "1", "x", NULL), 1);
+    ck_assert_int_eq(program("--seed=1", "x", NULL, NULL), 1);
+    no_room = 0;
+    ck_assert_str_eq(said, "");
+    ck_assert_str_eq(complained, "groundfloor-hash: cannot set PYTHONHASHSEED: "
+                                 "Cannot allocate memory\n");
     hash_secret_reset();
     no_chance = 1;
     ck_assert_int_eq(program("--seed", "random", NULL, NULL), 1);
     no_chance = 0;
     ck_assert_str_eq(complained, "groundfloor-hash: failed to get random numbers "
                                  "to initialize Python\n");
+}
+END_TEST
+START_TEST(test_claim_5_16_a_full_disk)
+{
+    static const char *asks[] = {"--seed=1", "--help", "--version"};
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        for (int buffered = 0; buffered < 2; buffered++) {
+            char *argv[] = {"groundfloor-hash", (char *)asks[i], "x", NULL}, *text;
+            size_t n;
+            FILE *full = fopen("/dev/full", "w"), *err = open_memstream(&text, &n);
+            setvbuf(full, NULL, buffered ? _IOFBF : _IONBF, BUFSIZ);
+            ck_assert_int_eq(groundfloor_hash(3, argv, full, err), 1);  /* finish */
+            fclose(full);
+            fclose(err);
+            ck_assert_str_eq(text, "groundfloor-hash: cannot write\n");
+            free(text);
+        }
+    }
 }
 END_TEST
 START_TEST(test_claim_5_17_arguments_are_decoded_as_python_does)
@@ -500,9 +547,11 @@ main(void)
     tcase_set_timeout(tc, 60);
     add_the_functions(tc);
     tcase_add_test(tc, test_claim_5_15_the_program);
+    tcase_add_test(tc, test_claim_5_15_options);
     tcase_add_test(tc, test_claim_5_15_bad_input);
     tcase_add_test(tc, test_claim_5_15_the_program_itself);
     tcase_add_test(tc, test_claim_5_16_the_program_in_trouble);
+    tcase_add_test(tc, test_claim_5_16_a_full_disk);
     tcase_add_test(tc, test_claim_5_17_arguments_are_decoded_as_python_does);
     suite_add_tcase(s, tc);
     return support_run(s);

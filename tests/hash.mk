@@ -3,6 +3,8 @@
 hash: build/groundfloor-hash ## build/groundfloor-hash, which prints a hash secret and hashes
 flood: build/flood ## collisions with and without the secret, counted: the figures of the hash chapters
 	@$<
+build/hash/groundfloor_hash.lib.o: private STRICT += -DGF_VERSION='"$(VERSION)"'
+build/check_hashing.%.o: private STRICT += -DGF_VERSION='"$(VERSION)"'
 build/groundfloor-hash: build/hash/groundfloor_hash.lib.o build/lib/libgroundfloor.a
 build/flood: build/flood.lib.o build/lib/libgroundfloor.a
 build/groundfloor-hash build/flood:
@@ -18,4 +20,4 @@ FUZZ_RUNS ?= 10000000
 # would have inlined some of them before.
 WRAPPED := open __open_2 fstat read __read_chk close getrandom getentropy PyEval_SaveThread PyEval_RestoreThread
 link-check_hash_secret := -fno-lto $(WRAPPED:%=-Wl,--wrap=%)
-link-check_hashing     := -fno-lto -Wl,--wrap=getrandom
+link-check_hashing     := -fno-lto -Wl,--wrap=getrandom -Wl,--wrap=setenv

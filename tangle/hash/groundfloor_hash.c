@@ -1,4 +1,5 @@
 // Ours: the program groundfloor-hash, which prints a hash secret and hashes.
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,10 @@
 #include "hash/pycore_pyhash.h"
 #include "hash/pycore_pylifecycle.h"
 #include "host/pymem.h"
+
+#ifndef GF_VERSION
+#  define GF_VERSION "of no version"
+#endif
 
 static const char usage[] =
     "usage: groundfloor-hash [--seed N|random] [--bytes] [--] [STRING ...]\n"
@@ -15,7 +20,9 @@ static const char usage[] =
     "\n"
     "  --seed N|random  as PYTHONHASHSEED, which is read when there is no --seed\n"
     "  --bytes          hash STRING as bytes, not as str (UTF-8)\n"
-    "  --help           print this\n"
+    "  -h, --help       print this\n"
+    "  -V, --version    print which version this is\n"
+    "  --               what follows is a STRING, though it begin with a -\n"
     "\n"
     "Exit status: 0; 1 when something fails; 2 when an option or the seed is wrong.\n";
 
@@ -67,6 +74,17 @@ hash_argument(const char *text, Py_hash_t *hash)
     return 0;
 }
 
+/* The exit status of a run that has printed all that it had to. */
+static int
+finish(FILE *out, FILE *err)
+{
+    if (fflush(out) != 0 || ferror(out)) {
+        fputs("groundfloor-hash: cannot write\n", err);
+        return 1;
+    }
+    return 0;
+}
+
 static int
 answer(char **strings, int as_bytes, FILE *out, FILE *err)
 {
@@ -82,39 +100,42 @@ answer(char **strings, int as_bytes, FILE *out, FILE *err)
         }
         fprintf(out, "%zd\n", hash);
     }
-    if (fflush(out) != 0 || ferror(out)) {
-        fputs("groundfloor-hash: cannot write\n", err);
-        return 1;
-    }
-    return 0;
+    return finish(out, err);
 }
 
 static int
 groundfloor_hash(int argc, char **argv, FILE *out, FILE *err)
 {
     int as_bytes = 0, i = 1;
-    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+    for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
         if (strcmp(argv[i], "--") == 0) {
             i++;
             break;
         }
-        if (strcmp(argv[i], "--help") == 0) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
             fputs(usage, out);
-            return fflush(out) != 0;
+            return finish(out, err);
+        }
+        if (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0) {
+            fputs("groundfloor-hash " GF_VERSION "\n", out);
+            return finish(out, err);
         }
         if (strcmp(argv[i], "--bytes") == 0) {
             as_bytes = 1;
+            continue;
         }
-        else if (strncmp(argv[i], "--seed=", 7) == 0) {
-            setenv("PYTHONHASHSEED", argv[i] + 7, 1);
+        const char *seed = strncmp(argv[i], "--seed=", 7) == 0 ? argv[i] + 7 : NULL;
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            seed = argv[++i];
         }
-        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            setenv("PYTHONHASHSEED", argv[++i], 1);
-        }
-        else {
+        if (seed == NULL) {
             fprintf(err, "groundfloor-hash: %s %s\n%s", argv[i],
                     strcmp(argv[i], "--seed") == 0 ? "needs a value" : "is no option", usage);
             return 2;
+        }
+        if (setenv("PYTHONHASHSEED", seed, 1) != 0) {
+            fprintf(err, "groundfloor-hash: cannot set PYTHONHASHSEED: %s\n", strerror(errno));
+            return 1;
         }
     }
     PyConfig config;
