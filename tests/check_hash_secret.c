@@ -430,6 +430,20 @@ START_TEST(test_claim_4_2_the_environment_is_read_as_cpython_reads_it)
     ck_assert_int_eq(inputs, 95);
 }
 END_TEST
+START_TEST(test_claim_4_3_a_config_begins_as_cpythons)
+{
+    static const int python[] = {2, 0, 1, -1, 1, -1}, isolated[] = {3, 1, 0, 0, 0, 0};
+    PyConfig config;
+    memset(&config, 0x55, sizeof config);
+    PyConfig_InitPythonConfig(&config);
+    ck_assert_mem_eq(&config, python, sizeof python);
+    ck_assert_uint_eq(config.hash_seed, 0);
+    memset(&config, 0x55, sizeof config);
+    PyConfig_InitIsolatedConfig(&config);
+    ck_assert_mem_eq(&config, isolated, sizeof isolated);
+    ck_assert_uint_eq(config.hash_seed, 0);
+}
+END_TEST
 START_TEST(test_claim_4_3_empty_is_unset_and_isolated_is_blind)
 {
     PyConfig config;
@@ -938,6 +952,24 @@ START_TEST(test_claim_4_23_the_secret_is_made_once)
     ck_assert_str_ne(hex_of(_Py_HashSecret.uc), first);
 }
 END_TEST
+START_TEST(test_claim_4_24_an_unread_config_makes_no_secret)
+{
+    PyConfig config;
+    fresh();
+    unsetenv("PYTHONHASHSEED");
+    PyConfig_InitPythonConfig(&config);
+    for (int i = 0; i < 2; i++) {               /* the second time as the first */
+        PyStatus status = _Py_HashRandomization_Init(&config);
+        ck_assert_int_eq(PyStatus_Exception(status), 1);
+        ck_assert_str_eq(status.err_msg,
+                         "the hash seed is not decided: read the config first");
+    }
+    ck_assert_int_eq(asked[GETRANDOM], 0);
+    ck_assert_int_eq(PyStatus_Exception(PyConfig_Read(&config)), 0);
+    ck_assert_int_eq(PyStatus_Exception(_Py_HashRandomization_Init(&config)), 0);
+    ck_assert(is_from(0, _Py_HashSecret.uc, 24));
+}
+END_TEST
 START_TEST(test_claim_4_24_no_half_drawn_secret)
 {
     static const unsigned char zeros[24];
@@ -997,6 +1029,7 @@ add_what_needs_no_system(TCase *tc)
 {
     tcase_add_test(tc, test_claim_4_1_who_reads_which_bytes);
     tcase_add_test(tc, test_claim_4_2_the_environment_is_read_as_cpython_reads_it);
+    tcase_add_test(tc, test_claim_4_3_a_config_begins_as_cpythons);
     tcase_add_test(tc, test_claim_4_3_empty_is_unset_and_isolated_is_blind);
     tcase_add_test(tc, test_claim_4_4_a_decision_stands);
     tcase_add_test(tc, test_claim_4_5_the_upper_eight_bits_of_a_seed_are_lost);
@@ -1037,6 +1070,7 @@ main(void)
     tcase_add_test(tc, test_claim_4_21_none_and_less_than_none);
     tcase_add_test(tc, test_claim_4_22_others_run_but_not_at_the_start);
     tcase_add_test(tc, test_claim_4_23_the_secret_is_made_once);
+    tcase_add_test(tc, test_claim_4_24_an_unread_config_makes_no_secret);
     tcase_add_test(tc, test_claim_4_24_no_half_drawn_secret);
     tcase_add_test(tc, test_claim_4_25_chance_does_not_repeat);
     tcase_add_test(tc, test_claim_4_26_every_failure_of_every_call);

@@ -289,6 +289,9 @@ _Py_HashRandomization_Init(const PyConfig *config)
     if (_Py_HashSecret_Initialized) {
         return _PyStatus_OK();
     }
+    if (config->use_hash_seed < 0) {
+        return _PyStatus_ERR("the hash seed is not decided: read the config first");
+    }
     _Py_HashSecret_Initialized = 1;
 
     unsigned char *secret = _Py_HashSecret.uc;

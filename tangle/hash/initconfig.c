@@ -28,13 +28,16 @@ config_get_env(const PyConfig *config, const char *name)
 void
 PyConfig_InitPythonConfig(PyConfig *config)
 {
-    *config = (PyConfig){.use_environment = 1, .use_hash_seed = -1};
+    *config = (PyConfig){
+        ._config_init = _PyConfig_INIT_PYTHON, .use_environment = 1,
+        .dev_mode = -1, .install_signal_handlers = 1, .use_hash_seed = -1};
 }
 
 void
 PyConfig_InitIsolatedConfig(PyConfig *config)
 {
-    *config = (PyConfig){.isolated = 1};    /* and the rest 0: chance */
+    *config = (PyConfig){           /* and the rest 0: chance, for one */
+        ._config_init = _PyConfig_INIT_ISOLATED, .isolated = 1};
 }
 
 /* Decide between a seed and chance. The text is read as strtoul reads it. */

@@ -22,12 +22,18 @@ PyAPI_FUNC(int) PyStatus_Exception(PyStatus status);
 #define _PyStatus_ERR(text) \
     ((PyStatus){_PyStatus_TYPE_ERROR, __func__, (text), 0})
 
+/* How a config was begun: for Python's command, or apart from its surroundings. */
+typedef enum {
+    _PyConfig_INIT_PYTHON = 2,
+    _PyConfig_INIT_ISOLATED = 3
+} _PyConfigInitEnum;
+
 /* How to start: here, the front of CPython's own structure. */
 typedef struct PyConfig {
-    int _config_init;
+    int _config_init;           /* a _PyConfigInitEnum */
     int isolated;
     int use_environment;        /* 0: environment variables are not looked at */
-    int dev_mode;
+    int dev_mode;               /* this and the next: kept, and used by nobody */
     int install_signal_handlers;
     int use_hash_seed;          /* -1: not decided; 0: random; 1: hash_seed */
     unsigned long hash_seed;    /* 0 ... MAX_HASH_SEED */
@@ -38,7 +44,8 @@ _Static_assert(offsetof(PyConfig, use_hash_seed) == 20, "as in CPython");
 _Static_assert(offsetof(PyConfig, hash_seed) == 24, "as in CPython");
 
 /* Fill *config in for a python like the command's, which looks at the
- * environment; or for an isolated one, which does not and hashes at random. */
+ * environment; or for an isolated one, which does not and hashes at random.
+ * Blocks, Allocates  never.   CPython  Python/initconfig.c, same names */
 PyAPI_FUNC(void) PyConfig_InitPythonConfig(PyConfig *config);
 PyAPI_FUNC(void) PyConfig_InitIsolatedConfig(PyConfig *config);
 

@@ -10,8 +10,9 @@
  *
  * Returns    a status. Done before: success, and nothing is touched. On error
  *            the secret is all zero, and the next call tries again.
- * Requires   a config that was read; one thread, before any hash is computed.
+ * Requires   one thread, before any hash is computed; no thread need be attached.
  * Blocks     never.   Allocates, Raises  never.   Descriptors  none is kept.
+ * Checked    a config that was not read (use_hash_seed is negative) is an error.
  * CPython    Python/bootstrap_hash.c, _Py_HashRandomization_Init */
 PyAPI_FUNC(PyStatus) _Py_HashRandomization_Init(const PyConfig *config);
 
