@@ -89,8 +89,11 @@ def private_apt(folder, suite, kind):
 
 def packages(place, suite, names, who):
     """Debian's binary packages of a suite, unpacked in place/root (the system is not touched); None where they cannot be had."""
-    if (place / "done").exists():
-        return place / "root"
+    with machine.alone(place.with_name(f"{place.name}.lock"), who):
+        return place / "root" if (place / "done").exists() else unpacked(place, suite, names, who)
+
+
+def unpacked(place, suite, names, who):
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     environment = private_apt(place, suite, "deb")
@@ -165,8 +168,15 @@ def main():
     if os.environ.get("CPYTHON"):
         say(f"using the tree {refs.needed_tree()}")
         return 0
-    if intact(refs.TREE):
-        return 0
+    if not intact(refs.TREE):
+        with machine.alone(PLACE.with_name("upstream.lock"), "upstream"):
+            if not intact(refs.TREE):
+                fetched()
+    return 0
+
+
+def fetched():
+    """The archive, from where it is to be had, and the tree out of it."""
     PLACE.mkdir(parents=True, exist_ok=True)
     kept = PLACE / f"cpython-{refs.VERSION}.tar.xz"
     if not is_pinned(kept):
@@ -181,7 +191,6 @@ def main():
                      "Name a tree with CPYTHON=…, or try again with a network")
     unpack(kept)
     say(f"CPython {refs.VERSION} is in {refs.TREE.relative_to(refs.chapters.ROOT)}")
-    return 0
 
 
 if __name__ == "__main__":

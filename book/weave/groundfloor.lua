@@ -675,6 +675,7 @@ local function trace_figure(block)
   end
   if #said ~= #frames then fail("figure " .. id .. ": the recording has " .. #frames .. " steps, the chapter tells " .. #said) end
   local caption = pandoc.read(unescape(attributes.caption), "markdown").blocks[1].content
+  if index.traces_older then caption:extend { pandoc.Space(), pandoc.Emph("Recorded before the last change of the port, which does not compile.") } end
   local number, out = "Figure " .. figure_numbers[id], pandoc.List()
   if target == "latex" then
     local files = { "--format=pdf" }

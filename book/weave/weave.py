@@ -180,7 +180,7 @@ def dependencies(index, chapter, text, build):
             "tested_at": index["tested_at"] if claims else None, "standing": standing(list(claims.values())) if claims else None,
             "terms": {form: term for form, term in sorted(index["terms"].items()) if form in small} if stem != GLOSSARY else {},
             "cited": index["cited"] if stem == BIBLIOGRAPHY else None,
-            "reports": reports(text, build), "traces": recordings(text), "trace_style": traces.PRINT_STYLE}
+            "reports": reports(text, build), "traces": recordings(text), "traces_older": bool(recordings(text)) and (build / "traces.older").exists(), "trace_style": traces.PRINT_STYLE}
 
 
 def glossary(text):

@@ -99,9 +99,12 @@ def kept(suites):
 def find(suite=None):
     """The root, fetched if need be. `suite` names one; else the machine's own packages or the first suite that has them."""
     suites = [suite] if suite else SUITES
-    ready = (None if suite else installed()) or kept(suites)
-    if ready:
-        return ready
+    with fetch.machine.alone(BUILD / "root.lock", "graft"):
+        return (None if suite else installed()) or kept(suites) or fetched(suites)
+
+
+def fetched(suites):
+    """The root, out of the first suite that has the packages."""
     why = "this machine's apt names no Debian archive"
     for name in suites:
         try:

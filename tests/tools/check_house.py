@@ -75,6 +75,18 @@ class FromChapterToCompiler(unittest.TestCase):
         self.assertNotEqual(made.returncode, 0)
         self.assertRegex(made.stderr, r"book/03-arena\.md:\d+: claim 3\.1: test_claim_3_1_\w+ did not run \(gil\)")
 
+    def test_prose_is_woven_beside_a_port_that_does_not_compile(self):
+        """The figures play what was recorded before, and say so; the other way round, a mended port takes the word back."""
+        lines = self.chapter.read_text(encoding="utf-8")
+        self.chapter.write_text(lines.replace("\nblock_free(", "\nblock_free ]("), encoding="utf-8")
+        for broken in (True, False):
+            made = self.make("played")
+            self.assertEqual(made.returncode, 0, made.stderr)
+            self.assertEqual("weave: the port does not compile (above): the moving figures play what it did before" in made.stderr, broken)
+            self.assertEqual((self.house / "build/traces.older").exists(), broken)
+            self.assertEqual(self.make("traces").returncode != 0, broken)
+            self.chapter.write_text(lines, encoding="utf-8")
+
     def test_one_chapter_alone_is_built_and_run(self):
         made = self.make("test", "CHAPTER=3", "CONFIG=gil")
         self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
@@ -143,10 +155,10 @@ class Setup(unittest.TestCase):
         self.assertRegex(done.stderr, r"no Debian.*Please install:.* lualatex .*notangle .*pandoc")
 
     def fake(self, folder, apt="exit 0", uid="0"):
-        for name, text in {"apt-get": apt, "dpkg-query": "exit 1", "id": f"echo {uid}"}.items():
+        for name, text in {"apt-get": apt, "dpkg-query": "exit 1", "id": f"echo {uid}", "sleep": 'echo "$@" >>"$0.log"'}.items():
             pathlib.Path(folder, name).write_text(f"#!/bin/sh\n{text}\n")
             pathlib.Path(folder, name).chmod(0o755)
-        for tool in ("sh", "sort", "printf", "env", "mktemp", "rm", "tail"):
+        for tool in ("sh", "sort", "printf", "env", "mktemp", "rm", "tail", "sed", "cat"):
             pathlib.Path(folder, tool).symlink_to(shutil.which(tool, path="/usr/bin:/bin"))
         return run("/bin/sh", ROOT / "setup", "test", env={"PATH": folder})
 
@@ -163,6 +175,22 @@ class Setup(unittest.TestCase):
             done = self.fake(folder, "echo no network >&2; exit 100")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"no network\nsetup: apt-get update failed")
+
+    HELD = "echo E: Could not get lock /var/lib/apt/lists/lock. It is held by process 77 '(apt-get)' >&2; exit 100"
+
+    def test_another_apt_is_waited_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.fake(folder, f'echo >>"$0.log"; [ "$(cat "$0.log")" = "" ] && [ ! -e "$0.twice" ] && {{ echo >"$0.twice"; {self.HELD}; }}; exit 0')
+            self.assertEqual(pathlib.Path(folder, "sleep.log").read_text(), "2\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"^setup: apt is in use: /var/lib/apt/lists/lock\. It is held by process 77 \(apt-get\) Waiting, two minutes at most\n$")
+
+    def test_but_not_for_ever(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.fake(folder, self.HELD)
+            self.assertEqual(pathlib.Path(folder, "sleep.log").read_text().split(), ["2"] * 60)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"process 77 \(apt-get\)\nsetup: apt-get update failed")
 
     def test_not_root_and_no_sudo(self):
         with tempfile.TemporaryDirectory() as folder:
