@@ -106,7 +106,7 @@ class Traces(unittest.TestCase):
                 if complaint:
                     self.assertIn(complaint, made.stderr)
                 else:
-                    self.assertEqual((made.returncode, made.stdout.count("<li>"), older in made.stdout), (0, 2, stale), made.stderr)
+                    self.assertEqual((made.returncode, made.stdout.count("<li>"), older in " ".join(made.stdout.split())), (0, 2, stale), made.stderr)
 
 
 if __name__ == "__main__":
