@@ -29,7 +29,9 @@ PyAPI_FUNC(void) host_gil_drop(void);
  *            Make  0, or -1 as soon as a call returned anything but 0
  * Blocks     never, but for what a call does.   Allocates  never.
  * Signals    Add may be called from a handler, also one that interrupts Add.
- * Recursion  Make, called by a pending call, does nothing.
+ * Recursion  Make, called by a pending call, does nothing. A call that a pending
+ *            call adds is made by the same Make; but after 32 calls Make returns,
+ *            and what is left waits for the next.
  * Twins      _PyEval_Make... is for who has the thread state at hand; where there
  *            are several interpreters, it makes that one's calls, in any thread.
  * CPython    Python/ceval_gil.c, functions of the same names */

@@ -29,7 +29,8 @@ extern "C" {
  * Blocks     Lock: yes; an attached caller is detached meanwhile. Signals do
  *            not end the wait.   Allocates  never.
  * Checked    unlocking what is not locked: fatal.
- * Unchecked  locking what one has locked oneself: waits for ever.
+ * Unchecked  locking what one has locked oneself: waits for ever. pthread_cancel
+ *            of a waiter: the next wake-up is lost.
  * CPython    Python/lock.c, functions of the same names */
 PyAPI_FUNC(void) PyMutex_Lock(PyMutex *m);
 PyAPI_FUNC(void) PyMutex_Unlock(PyMutex *m);

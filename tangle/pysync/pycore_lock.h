@@ -102,10 +102,30 @@ PyAPI_FUNC(void) PyEvent_Wait(PyEvent *evt);
  *               the wait ended for no reason at all: look at your own clock
  * Blocks     yes; detached meanwhile if `detach` and the thread is attached.
  * Allocates  never.
- * Unchecked  freeing the event while a thread waits for it.
+ * Unchecked  freeing the event while a thread waits for it; pthread_cancel of a
+ *            thread that does.
  * CPython    Python/lock.c, PyEvent_WaitTimed */
 PyAPI_FUNC(int) PyEvent_WaitTimed(PyEvent *evt, PyTime_t timeout_ns, int detach);
 
+/* A mutex that needs nothing but a semaphore: for the parking lot, on which the
+ * other locks stand. It is held for a few instructions.
+ *
+ *   0           free; nobody waits
+ *   1           held (_Py_LOCKED); nobody waits
+ *   record + 1  held; the waiters' records, linked, the newest first
+ *   record      free, with waiters; one more has been woken. Anyone may take it
+ *
+ * All zero bytes is a mutex that is free. There is nothing to destroy.
+ *
+ * Lock       takes it, however many signals arrive meanwhile.
+ * Unlock     gives it back, and wakes the waiter that came last. Any thread may.
+ * Blocks     Lock, without detaching: an attached caller keeps others out, in the
+ *            GIL build all. So nothing that waits is done while it is held.
+ * Allocates  never.   Attached  no need.   Fair  no.
+ * Checked    unlocking what is not locked: fatal.
+ * Unchecked  locking what one holds: waits for itself, for ever; pthread_cancel of
+ *            a waiter: its record stays behind; freeing it while somebody waits.
+ * CPython    Python/lock.c, Include/internal/pycore_lock.h, same names */
 typedef struct {
     uintptr_t v;
 } _PyRawMutex;

@@ -32,7 +32,9 @@ enum {
  * Returns       Py_PARK_OK, _AGAIN, _TIMEOUT or _INTR, as above.
  * Blocks        yes.   Allocates  never.   Errno  may change.
  * Checked       a size that is none of the four is fatal.
- * Unchecked     freeing *address while a thread is parked on it.
+ * Unchecked     freeing *address while a thread is parked on it. pthread_cancel of
+ *               a parked thread: its entry stays in the queue, on a stack that is
+ *               gone, and the next wake-up is lost on it (CPython's as well).
  * CPython       Python/parking_lot.c, _PyParkingLot_Park */
 PyAPI_FUNC(int)
 _PyParkingLot_Park(const void *address, const void *expected,
@@ -46,12 +48,17 @@ _PyParkingLot_Park(const void *address, const void *expected,
 typedef void _Py_unpark_fn_t(void *arg, void *park_arg, int has_more_waiters);
 
 /* Wake the thread that has waited longest on `address`, if there is one.
+ * Requires   a function; one that has nothing to do is one with an empty body.
  * Blocks     no longer than a short lock and `fn`.   Allocates  never.
+ * Unchecked  NULL for `fn`.
  * CPython    Python/parking_lot.c, _PyParkingLot_Unpark */
 PyAPI_FUNC(void)
 _PyParkingLot_Unpark(const void *address, _Py_unpark_fn_t *fn, void *arg);
 
-/* Wake every thread that waits on `address` now. */
+/* Wake every thread that waits on `address` now. No function runs: whoever must
+ * know why it was woken looks at *address.
+ * Blocks     no longer than a short lock.   Allocates  never.
+ * CPython    Python/parking_lot.c, _PyParkingLot_UnparkAll */
 PyAPI_FUNC(void) _PyParkingLot_UnparkAll(const void *address);
 
 /* In the child of a fork: forget every waiter; they are threads of the parent.

@@ -46,6 +46,7 @@ _Static_assert(_Alignof(_PySemaphore) == 8, "as in CPython");
  * Blocks     yes.   Allocates  never.
  * Requires   initialised, and no other thread waits.
  * Checked    an answer of the system that is none of these three is fatal.
+ * Unchecked  pthread_cancel of the thread that waits.
  * CPython    Python/parking_lot.c, _PySemaphore_Wait */
 PyAPI_FUNC(int)
 _PySemaphore_Wait(_PySemaphore *sema, PyTime_t timeout_ns, int detach);

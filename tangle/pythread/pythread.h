@@ -127,11 +127,11 @@ PyAPI_FUNC(PyObject *) PyThread_GetInfo(void);
  * said that a key would be. Use PyThread_tss_*.
  *
  * create     a key, or -1 when there are no more.
- * set        0, or -1 when there is no such key or no memory.
+ * set        0, or -1 when there is no memory, or no key has this number.
  * get        the calling thread's value; NULL when it never set one.
  * delete_key_value  sets the calling thread's value to NULL.
  * ReInitTLS  does nothing: values live on in a child of fork().
- * Unchecked  a deleted key, except by set.
+ * Unchecked  a deleted key: its number may have a new owner.
  * CPython    Python/thread_pthread.h, functions of the same names */
 Py_DEPRECATED(3.7) PyAPI_FUNC(int) PyThread_create_key(void);
 Py_DEPRECATED(3.7) PyAPI_FUNC(void) PyThread_delete_key(int key);
@@ -157,13 +157,16 @@ _Static_assert(offsetof(Py_tss_t, _key) == 4, "as in CPython");
  * create     0, also when it was created before: values stay. -1 when the
  *            system has no more keys (Linux: 1024 a process).
  * delete     back to "not created"; twice does no harm.
- * set        0; -1 when the key was deleted, or without memory.
+ * set        0; -1 without memory.
  * get        the calling thread's value; NULL when it has set none.
  *
  * No destructor runs when a thread ends: what a value points at is its
  * owner's to free.   Thread state  none needed.   Blocks  never.
  * Requires   key is not NULL (asserted), but for free.
- * Unchecked  two threads in create or delete of one key at a time.
+ * Unchecked  two threads in create or delete of one key at a time. get or set by
+ *            a key that is not created: the system is asked for the number that
+ *            it had before, or for 0, and that may be another library's key by
+ *            now, whose value is read, or overwritten. (-1, while it is nobody's.)
  * CPython    Python/thread.c, Python/thread_pthread.h */
 PyAPI_FUNC(Py_tss_t *) PyThread_tss_alloc(void);
 PyAPI_FUNC(void) PyThread_tss_free(Py_tss_t *key);
