@@ -204,6 +204,7 @@ static int
 counting_handler(void)
 {
     _Py_atomic_add_ssize(&handled, 1);
+    errno = EPERM;                      /* a handler's own calls fail, too */
     if (patience != 0 && handled >= patience) {
         PyErr_SetString(PyExc_RuntimeError, "enough of this");
         return -1;
@@ -215,6 +216,7 @@ static int
 objecting_handler(void)
 {
     PyErr_SetString(PyExc_RuntimeError, "a handler's error");
+    errno = EPERM;
     return -1;
 }
 
@@ -605,6 +607,7 @@ START_TEST(test_claim_4_9_files_set_them)
     will_fail(READ, 1, 1, EINTR);
     patience = 3;
     ck_assert_int_eq(_Py_read(fd, &st, 1), -1);     /* interrupted */
+    ck_assert_int_eq(errno, EINTR);
     ck_assert_str_eq(host_error_text(), "enough of this");
     ck_assert_int_eq(asked[READ], 3);
     __wrap_close(fd);
@@ -782,6 +785,27 @@ START_TEST(test_claim_4_17_one_descriptor_is_kept)
     ck_assert_int_eq(asked[CLOSE], 1);
     ck_assert_int_eq(enter(URANDOM, buf, 10), 0);
     ck_assert_int_eq(asked[OPEN], 2);
+}
+END_TEST
+START_TEST(test_claim_4_17_descriptor_0_is_one_as_well)
+{
+    unsigned char buf[24];
+    int input = dup(STDIN_FILENO);
+    __real_close(STDIN_FILENO);
+    fresh();
+    will_fail(GETRANDOM, 1, 1, EPERM);
+    ck_assert_int_eq(enter(STARTUP, buf, 24), 0);   /* dev_urandom_noraise */
+    ck_assert(is_from(1, buf, 24));
+    ck_assert_int_eq(asked[CLOSE], 1);
+    ck_assert_int_eq(enter(URANDOM, buf, 10), 0);   /* urandom_fd */
+    ck_assert_int_eq(host_pyhash_state()->urandom_cache.fd, 0);
+    ck_assert_int_eq(enter(URANDOM, buf, 10), 0);   /* cached_fd */
+    ck_assert_int_eq(asked[OPEN], 2);
+    _Py_HashRandomization_Fini();                   /* dev_urandom_close */
+    ck_assert_int_eq(asked[CLOSE], 2);
+    ck_assert_int_eq(descriptors(), 0);
+    dup2(input, STDIN_FILENO);
+    __real_close(input);
 }
 END_TEST
 START_TEST(test_claim_4_18_a_foreign_descriptor_is_left_alone)
@@ -1052,6 +1076,7 @@ add_what_asks_the_system(TCase *tc)
     tcase_add_test(tc, test_claim_4_15_a_handler_ends_it);
     tcase_add_test(tc, test_claim_4_16_start_up_leaves_no_descriptor);
     tcase_add_test(tc, test_claim_4_17_one_descriptor_is_kept);
+    tcase_add_test(tc, test_claim_4_17_descriptor_0_is_one_as_well);
     tcase_add_test(tc, test_claim_4_18_a_foreign_descriptor_is_left_alone);
     tcase_add_test(tc, test_claim_4_18_either_number_tells);
     tcase_add_test(tc, test_claim_4_19_a_device_that_ends);

@@ -63,6 +63,19 @@ digits_of(struct llist_node *head)          /* 1, 2, 3 gives 123 */
     return n;
 }
 
+static int
+is_a_ring(struct llist_node *head)          /* every link has one that leads back */
+{
+    struct llist_node *node = head;
+    do {
+        if (node->next->prev != node || node->prev->next != node) {
+            return 0;
+        }
+        node = node->next;
+    } while (node != head);
+    return 1;
+}
+
 static void
 take_odd_ones_out(struct llist_node *head)
 {
@@ -88,8 +101,12 @@ START_TEST(test_claim_7_1_a_list_keeps_order)
     ck_assert_int_eq(digits_of(&a), 1234567);
     ck_assert_int_eq(llist_empty(&b), 1);
     llist_concat(&a, &b);                   /* nothing to join */
+    ck_assert(is_a_ring(&a) && is_a_ring(&b));
     take_odd_ones_out(&a);
     ck_assert_int_eq(digits_of(&a), 246);
+    ck_assert(is_a_ring(&a));
+    llist_insert_tail(&a, &item[1].node);   /* at the end that b brought */
+    ck_assert_int_eq(digits_of(&a), 2461);
     ck_assert_int_eq(llist_empty(&a), 0);
     ck_assert(item[3].node.next == NULL && item[3].node.prev == NULL);
 }

@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.21 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
+// Claims 6.1 to 6.21 of the book, chapter 6: sleeping. (6.6, 6.7, 6.22: check_sleeping_cond.c)
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
@@ -634,6 +634,54 @@ START_TEST(test_claim_6_21_a_child_starts_with_a_clean_house)
     host_gil_drop();
 }
 END_TEST
+#if !defined(Py_GIL_DISABLED) && !UNDER_TSAN    /* which lets no child start a thread */
+static int home;
+
+static void
+wait_for_the_gil(struct fellow *me)
+{
+    _Py_atomic_store_int(&me->number, gettid());
+    host_thread_enter();
+    reach(me, 1);
+    UNTIL(_Py_atomic_load_int(&home));
+    host_thread_leave();
+}
+
+static int
+hand_the_gil_on(void *tstate)
+{
+    struct fellow f = {.body = wait_for_the_gil};
+    PyOS_AfterFork_Child();
+    PyEval_RestoreThread(tstate);
+    home = 1;
+    start(&f);
+    until_asleep(&f.number);
+    PyEval_SaveThread();
+    finish(&f);
+    return 0;
+}
+#endif
+
+START_TEST(test_claim_6_21_nobody_waits_for_the_gil_in_a_child)
+{
+#if !defined(Py_GIL_DISABLED) && !UNDER_TSAN
+    struct fellow f[2] = {{.body = wait_for_the_gil}, {.body = wait_for_the_gil}};
+    PyThreadState *mine = host_thread_enter();
+    for (int i = 0; i < 2; i++) {
+        start(&f[i]);
+        until_asleep(&f[i].number);
+    }
+    PyEval_SaveThread();
+    UNTIL(at(&f[0], 1) || at(&f[1], 1));
+    in_a_child(hand_the_gil_on, mine);
+    _Py_atomic_store_int(&home, 1);
+    finish(&f[0]);
+    finish(&f[1]);
+    PyEval_RestoreThread(mine);
+    host_thread_leave();
+#endif
+}
+END_TEST
 
 int
 main(void)
@@ -663,5 +711,6 @@ main(void)
     tcase_add_test(tc, test_claim_6_20_a_handler_may_add_a_call);
     tcase_add_test(tc, test_claim_6_20_every_thread_may_add_a_call);
     tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
+    tcase_add_test(tc, test_claim_6_21_nobody_waits_for_the_gil_in_a_child);
     return support_run(suite);
 }

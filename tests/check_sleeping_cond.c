@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.3, 6.6 and 6.7 of the book, chapter 6, on mutex and condition.
+// Claims 6.1 to 6.3, 6.6, 6.7 and 6.22 of the book, chapter 6, on mutex and condition.
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -6,22 +6,40 @@
 #include "support.h"
 #include "threads.h"
 
-static int mutex_error, cond_error;
+static int mutex_error, cond_error, in_use;
 
 static int
 our_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
 {
+    _Py_atomic_add_int(&in_use, mutex_error == 0);
     return mutex_error ? mutex_error : pthread_mutex_init(mutex, attr);
 }
 
 static int
 our_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr)
 {
+    _Py_atomic_add_int(&in_use, cond_error == 0);
     return cond_error ? cond_error : pthread_cond_init(cond, attr);
+}
+
+static int
+our_mutex_destroy(pthread_mutex_t *mutex)
+{
+    _Py_atomic_add_int(&in_use, -1);
+    return pthread_mutex_destroy(mutex);
+}
+
+static int
+our_cond_destroy(pthread_cond_t *cond)
+{
+    _Py_atomic_add_int(&in_use, -1);
+    return pthread_cond_destroy(cond);
 }
 
 #define pthread_mutex_init our_mutex_init
 #define pthread_cond_init our_cond_init
+#define pthread_mutex_destroy our_mutex_destroy
+#define pthread_cond_destroy our_cond_destroy
 #define GF_USE_COND_SEMAPHORE
 #define KEEP_OWN_NAMES
 #include "own_lot.h"
@@ -150,6 +168,17 @@ START_TEST(test_claim_6_7_a_failing_system_is_fatal)
                               "parking_lot: pthread_cond_init failed\n");
 }
 END_TEST
+START_TEST(test_claim_6_22_what_was_made_is_given_back)
+{
+    _PySemaphore s;
+    for (int i = 0; i < 3; i++) {
+        _PySemaphore_Init(&s);
+        ck_assert_int_eq(in_use, 2);
+        _PySemaphore_Destroy(&s);
+        ck_assert_int_eq(in_use, 0);
+    }
+}
+END_TEST
 
 int
 main(void)
@@ -163,5 +192,6 @@ main(void)
     tcase_add_loop_test(tc, test_claim_6_3_a_wakeup_publishes, 0, 2);
     tcase_add_test(tc, test_claim_6_6_only_an_empty_wakeup_is_told_as_a_signal);
     tcase_add_test(tc, test_claim_6_7_a_failing_system_is_fatal);
+    tcase_add_test(tc, test_claim_6_22_what_was_made_is_given_back);
     return support_run(suite);
 }

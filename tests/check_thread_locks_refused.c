@@ -184,6 +184,38 @@ START_TEST(test_claim_14_6_a_waiter_gets_it_when_it_is_released)
     PyThread_free_lock(pong);
 }
 END_TEST
+static struct { PyThread_type_lock lock; int tid, back, took; } sleeper;
+
+static void
+sleep_for_it(void *Py_UNUSED(arg))
+{
+    _Py_atomic_store_int(&sleeper.tid, gettid());
+    sleeper.took = PyThread_acquire_lock(sleeper.lock, WAIT_LOCK);
+    _Py_atomic_store_int(&sleeper.back, 1);
+    pass_gate(NULL);                        /* alive, for until_asleep to see */
+}
+
+START_TEST(test_claim_14_6_a_waiter_sleeps)
+{
+    PyThread_ident_t ident;
+    PyThread_handle_t handle;
+    sleeper.lock = PyThread_allocate_lock();
+    ck_assert_int_eq(PyThread_acquire_lock(sleeper.lock, WAIT_LOCK), 1);
+    gate_close();
+    ck_assert_int_eq(
+        PyThread_start_joinable_thread(sleep_for_it, NULL, &ident, &handle), 0);
+    until_asleep(&sleeper.tid);
+    ck_assert_int_eq(_Py_atomic_load_int(&sleeper.back), 0);
+    PyThread_release_lock(sleeper.lock);
+    wait_for_count(&sleeper.back, 1);
+    ck_assert_int_eq(sleeper.took, 1);
+    ck_assert_int_eq(PyThread_acquire_lock(sleeper.lock, NOWAIT_LOCK), 0);
+    gate_open();
+    ck_assert_int_eq(PyThread_join_thread(handle), 0);
+    PyThread_release_lock(sleeper.lock);
+    PyThread_free_lock(sleeper.lock);
+}
+END_TEST
 START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
 {
     static const PY_TIMEOUT_T us[] = {0, 1, 2000};
@@ -527,6 +559,7 @@ main(void)
     tcase_add_test(tc, test_claim_14_4_any_thread_may_release);
     tcase_add_test(tc, test_claim_14_5_one_at_a_time);
     tcase_add_test(tc, test_claim_14_6_a_waiter_gets_it_when_it_is_released);
+    tcase_add_test(tc, test_claim_14_6_a_waiter_sleeps);
     tcase_add_test(tc, test_claim_14_7_a_wait_in_vain_takes_its_time);
     tcase_add_test(tc, test_claim_14_8_released_twice);
     tcase_add_test(tc, test_claim_14_9_no_memory_no_lock);

@@ -769,6 +769,7 @@ START_TEST(test_claim_13_32_handles_after_a_fork)
         PyOS_AfterFork_Child();
         _PyThread_AfterFork(host_threads());
         int ok = other->state == 4 && own->state == 3 && later->state == 1;
+        ok = ok && other->node.next == NULL && host_threads()->handles.prev == &own->node;
         ok = ok && ThreadHandle_join(other, -1) == 0 && ThreadHandle_set_done(other) == 0;
         ok = ok && ThreadHandle_join(own, -1) == -1;
         for (int i = 0; i < 3; i++) {

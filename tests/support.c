@@ -152,6 +152,21 @@ nudge(pthread_t thread)
     ck_assert_int_eq(pthread_kill(thread, SIGUSR1), 0);
     let_time_pass(50000);
 }
+
+void
+until_asleep(int *tid)
+{
+    for (char state = 0; state != 'S'; sched_yield()) {
+        char name[64];
+        snprintf(name, sizeof(name), "/proc/self/task/%d/stat", _Py_atomic_load_int(tid));
+        FILE *stat = fopen(name, "r");
+        if (stat == NULL)
+            continue;                           /* it has not stored its number */
+        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+            state = 0;
+        fclose(stat);
+    }
+}
 #ifdef SUPPORT_COVERAGE
 extern void __gcov_dump(void);
 static void

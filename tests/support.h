@@ -5,6 +5,18 @@
 #include <check.h>
 #include <pthread.h>
 
+#if defined(__SANITIZE_THREAD__)
+#  define UNDER_TSAN 1
+#elif defined(__has_feature)
+#  if __has_feature(thread_sanitizer)
+#    define UNDER_TSAN 1
+#  endif
+#endif
+#ifndef UNDER_TSAN
+#  define UNDER_TSAN 0
+#endif
+enum { under_tsan = UNDER_TSAN };
+
 /* Let the nth allocation from now on fail (1 is the next); with `sticky`, every
  * later one too. Malloc, Calloc and Realloc of both domains are counted alike.
  * A zero or negative n arms nothing. */
@@ -29,6 +41,10 @@ void nudge(pthread_t thread);
 
 /* Return after `ns` nanoseconds, not having slept. A handler may call it. */
 void let_time_pass(long long ns);
+
+/* Return when a thread of this process sleeps in the kernel. It stores its number,
+ * of gettid(), to *tid just before; until then *tid is 0. */
+void until_asleep(int *tid);
 
 /* Run `doom` in a forked child and fail the test unless the child is killed by
  * SIGABRT, having written `text`, all of it and nothing else, to stderr. */

@@ -17,18 +17,6 @@
 #include "pythread/pycore_pythread.h"
 #include "support.h"
 
-#if defined(__SANITIZE_THREAD__)
-#  define UNDER_TSAN 1
-#elif defined(__has_feature)
-#  if __has_feature(thread_sanitizer)
-#    define UNDER_TSAN 1
-#  endif
-#endif
-#ifndef UNDER_TSAN
-#  define UNDER_TSAN 0
-#endif
-enum { under_tsan = UNDER_TSAN };
-
 static inline void attach_here(void) { (void)host_thread_enter(); }
 static inline void detach_here(void) { host_thread_leave(); }
 /* in_child { ...; leave(ok); }  The test fails unless the child left with ok. */
