@@ -1,4 +1,4 @@
-// Claims 3.1 to 3.20 of the book, chapter 3: the arena.
+// Claims 3.1 to 3.21 of the book, chapter 3: the arena.
 #include <check.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.21 of the book, chapter 6: sleeping. (6.6, 6.7, 6.22: check_sleeping_cond.c)
+// Claims 6.1 to 6.21 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
 #include <check.h>
 #include <errno.h>
 #include <limits.h>

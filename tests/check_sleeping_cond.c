@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.3, 6.6, 6.7 and 6.22 of the book, chapter 6, on mutex and condition.
+// Claims 6.1 to 6.3, 6.6 and 6.7 of the book, chapter 6, on mutex and condition.
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -168,7 +168,7 @@ START_TEST(test_claim_6_7_a_failing_system_is_fatal)
                               "parking_lot: pthread_cond_init failed\n");
 }
 END_TEST
-START_TEST(test_claim_6_22_what_was_made_is_given_back)
+START_TEST(test_claim_6_7_what_was_made_is_given_back)
 {
     _PySemaphore s;
     for (int i = 0; i < 3; i++) {
@@ -192,6 +192,6 @@ main(void)
     tcase_add_loop_test(tc, test_claim_6_3_a_wakeup_publishes, 0, 2);
     tcase_add_test(tc, test_claim_6_6_only_an_empty_wakeup_is_told_as_a_signal);
     tcase_add_test(tc, test_claim_6_7_a_failing_system_is_fatal);
-    tcase_add_test(tc, test_claim_6_22_what_was_made_is_given_back);
+    tcase_add_test(tc, test_claim_6_7_what_was_made_is_given_back);
     return support_run(suite);
 }
