@@ -196,8 +196,8 @@ _PyOnceFlag_CallOnce(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
 /* A mutex that its owner may lock again.
  *
  * thread is the owner's identity, or 0. It is set after the mutex was taken and
- * cleared before it is given back, so whoever reads his own identity in it is
- * the owner, and whoever does not is not.
+ * cleared before it is given back, so a thread that reads its own identity in it
+ * is the owner, and one that does not is not.
  * level counts the acquisitions beyond the first. It is a plain field: only the
  * owner reads or writes it. Others may read thread, by a relaxed load. */
 typedef struct {
