@@ -121,7 +121,7 @@ lockstep: tangle traces ## fail when tangle/, tests/ or book/traces/ are not wha
 	@$(PYTHON) book/tangle.py --committed
 check: FUZZ_RUNS := 200000
 check: LITMUS := --if-possible
-check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book browser ## everything that CI runs
+check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book browser elsewhere ## everything that CI runs
 	@$(MAKE) --no-print-directory POLICY=$(if $(UPSTREAM),ours,upstream) simulate museum
 	@$(PYTHON) tests/book/check_pages.py --reproducible
 timings:        ## how long each step takes on this machine
@@ -129,26 +129,7 @@ timings:        ## how long each step takes on this machine
 clean:          ## remove what was built; the fetched CPython source stays
 	@find build -mindepth 1 -maxdepth 1 ! -name upstream -exec rm -rf {} +
 
-# What a configuration was compiled with: when it changes, so does this file, and everything is compiled again.
-build/flags.%: always
-	@mkdir -p $(@D) && { printf '%s\n' '$(subst ','\'',$(CC) $(STRICT) $(flags-$*) $(LDFLAGS))'; $(CC) --version; } >$@.$$$$ 2>&1; \
-	  if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
-.PHONY: always
-
-# $(1) configuration, $(2) where its sources are. link-SUITE: what the linker is told for that suite alone.
-define configuration
-build/%.$(1).o: $(2)tangle/%.c build/flags.$(1)
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) $$(FAT) -pthread -I$(2)tangle -MMD -MP -c -o $$@ $$<
-build/%.$(1).o: $(2)tests/%.c build/flags.$(1)
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(flags-$(1)) $$(FAT) -pthread -I$(2)tangle -I$(2)tests -MMD -MP -c -o $$@ $$<
-build/%.$(1): build/%.$(1).o build/support.$(1).o $$(PORT:%=build/%.$(1).o)
-	@$$(CC) $$(flags-$(1)) -pthread -o $$@ $$^ $$(LDFLAGS) $$(link-$$*) $$(CHECK)
-endef
-# An object that link-time optimisation made also holds the usual code: a suite that wraps calls is linked from that.
-FAT = $(if $(findstring -flto,$(CFLAGS)),-ffat-lto-objects)
-$(foreach c,$(EVERY_CONFIG),$(eval $(call configuration,$(c),$(LINE))))
-$(foreach c,$(PLAIN_TREE),$(eval $(call configuration,$(c),)))
 .SECONDARY:
-include tests/hash.mk tests/simulation.mk tests/bench.mk tests/graft.mk tests/browser.mk
+include tests/suites.mk tests/hash.mk tests/simulation.mk tests/bench.mk tests/graft.mk tests/browser.mk
 endif
 -include $(wildcard build/*.d build/*/*.d)

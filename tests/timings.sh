@@ -17,6 +17,19 @@ copy=book/03-arena.md
 cp -p "$copy" build/timings.keep && trap 'mv build/timings.keep "$copy"' EXIT
 show "weave one changed chapter" "$(once reweave)"
 mv build/timings.keep "$copy" && trap - EXIT
-show "make test, built before" "$(once make test)"
-rm -rf build/weave build/book
+show "make weave, nothing changed" "$(median make weave)"
+edited() { printf '\n' >>"$copy"; make test CHAPTER=08 CONFIG=gil; }
+unbuilt() { find build -mindepth 1 -maxdepth 1 ! -name upstream ! -name timings.keep -exec rm -rf {} +; }
+unbuilt
+show "make test CHAPTER=08 CONFIG=gil, from a clean tree" "$(once make test CHAPTER=08 CONFIG=gil)"
+copy=book/08-mutex.md
+cp -p "$copy" build/timings.keep && trap 'mv build/timings.keep "$copy"' EXIT
+show "the same, after an edit" "$(once edited)"
+mv build/timings.keep "$copy" && trap - EXIT
+unbuilt
+show "make test, from a clean tree" "$(once make test)"
+show "make test, nothing changed" "$(once make test)"
+show "make refs" "$(once make refs)"
+show "make tools" "$(once make tools)"
+show "make simulate, built before" "$(make simulate >/dev/null 2>&1; once make simulate)"
 show "make book, from scratch: web, PDF, EPUB" "$(once make book)"

@@ -474,7 +474,7 @@ _Static_assert(sizeof(pthread_key_t) <= sizeof(int), "a key can be passed off as
 int
 PyThread_create_key(void)
 {
-    pthread_key_t key;
+    pthread_key_t key = 0;
     if (pthread_key_create(&key, NULL) != 0) {
         return -1;
     }
