@@ -70,3 +70,26 @@ def test_claim_15_7_seeded_bugs(run):
     assert {bug["object"] for bug in run["seeded"]} == set(build.OBJECTS), "a bug for each object"
     blind = [f"{bug['bug']}: {bug['test']} did not notice" for bug in run["seeded"] if not bug["found"]]
     assert not blind, blind
+
+
+def keeps(run, name):
+    """The graft's figure keeps to the baseline's, and the baseline's is one: its waiters were not starved."""
+    row = run["promises"][name]
+    assert 0 < row["baseline"] < 100, f"{name}: the baseline does not keep it either: {row}"
+    assert row["kept"], f"{name}: {row}"
+
+
+def test_claim_15_8_waits_with_a_limit_end_in_time(run):
+    keeps(run, "in time")
+
+
+def test_claim_15_9_a_loop_lets_another_in(run):
+    keeps(run, "wait")
+
+
+def test_claim_15_10_a_poller_lets_another_in(run):
+    keeps(run, "poller")
+
+
+def test_claim_15_11_a_low_priority_is_let_in(run):
+    keeps(run, "priority")

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shutil
+import statistics
 import sys
 import time
 
@@ -107,6 +108,33 @@ def python_tests(pool, names):
     return rows, missing
 
 
+# ---- what a lock promises in time
+
+# Of each program of promises.py: what it is called, how it is shown, and what the graft is to keep of the baseline's figure.
+PROMISES = {"in time": ("a time limit of 10 ms, the lock held for 2 ms again and again: share in time", "{:.0%}", lambda base, graft: graft >= 0.95 * base),
+            "wait": ("one thread beside a `with lock:` loop of 2 ms: its wait", "{:.2f} ms", lambda base, graft: graft <= 1.25 * base),
+            "poller": ("an attached thread that polls under a `PyMutex`: until a waiter has it", "{:.2f} ms", lambda base, graft: graft <= 1.25 * base),
+            "priority": ("one processor, the waiter of `SCHED_IDLE`: until it has the lock", "{:.2f} ms", lambda base, graft: graft <= 1.25 * base)}
+
+
+def promises(rounds=5, again=2):
+    """{program: medians of both sides, whether the graft keeps the baseline's}: in turns; as many rounds more, twice, while one is not kept."""
+    figures = {side: [] for side in ("baseline", "graft")}
+    for _ in range(1 + again):
+        for number in range(rounds):
+            for side in sorted(figures, reverse=number % 2):
+                figures[side].append(ask(side, "promises.py"))
+        rows = {name: {side: statistics.median(answer[name] for answer in answers) for side, answers in figures.items()} for name in PROMISES}
+        for name, row in rows.items():
+            what, form, keeps = PROMISES[name]
+            row |= {"what": what, "form": form, "rounds": len(figures["graft"]), "kept": keeps(row["baseline"], row["graft"])}
+        if all(row["kept"] for row in rows.values()):
+            break
+    for row in rows.values():
+        say(f"{row['what']}: {row['form'].format(row['baseline'])}, grafted {row['form'].format(row['graft'])}" + ("" if row["kept"] else ": NOT kept"))
+    return rows
+
+
 # ---- bugs put in on purpose
 
 def seeded(builder, made):
@@ -159,6 +187,8 @@ def test(everything):
         say("CPython's C tests, on every variant")
         run["c_tests"], run["c_reasons"] = c_tests(pool)
         run["files"], run["missing"] = python_tests(pool, regress.ALL if everything else regress.FIRST)
+    say("what a lock promises in time, on both in turns")
+    run["promises"] = promises()
     run["seeded"] = seeded(builder, run)
     run["seconds"] = round(time.monotonic() - start)
     machine.write(RUN, json.dumps(run, indent=1))

@@ -25,8 +25,8 @@ def setting(made, root):
 
 
 def write(run):
-    """graft-objects.md, graft-bugs.md; of the whole list graft.md, of the short one a sentence in graft-short.md."""
-    pages = {"graft-objects.md": objects(run), "graft-bugs.md": bugs(run)}
+    """graft-objects.md, graft-promises.md, graft-bugs.md; of the whole list graft.md, of the short one a sentence in graft-short.md."""
+    pages = {"graft-objects.md": objects(run), "graft-promises.md": promises(run), "graft-bugs.md": bugs(run)}
     pages |= {"graft.md": tests(run)} if run["everything"] else {"graft-short.md": sentence(run)}
     for name, text in pages.items():
         machine.write(REPORTS / name, text + "\n")
@@ -107,6 +107,12 @@ def notes(run):
         for case, outcome in row["lasting"].items():
             out.append(f"**Passes on the baseline, grafted {outcome}**: `{case}` of `{name}`. {row['why']}")
     return out
+
+
+def promises(run):
+    rows = [[row["what"], row["form"].format(row["baseline"]), row["form"].format(row["graft"]), "yes" if row["kept"] else "**no**"] for row in run["promises"].values()]
+    rounds = max(row["rounds"] for row in run["promises"].values())
+    return f"{run['setting']} Medians of {rounds} rounds.\n\n" + table(["What", ">Baseline", ">Graft", "Kept"], rows)
 
 
 def bugs(run):

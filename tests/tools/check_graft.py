@@ -12,6 +12,7 @@ from house import ROOT
 
 sys.path[:0] = [str(ROOT / "tests/graft"), str(ROOT / "tests")]
 import build  # noqa: E402
+import graft  # noqa: E402
 import museum  # noqa: E402
 import packages  # noqa: E402
 import regress  # noqa: E402
@@ -85,6 +86,31 @@ class Compare(unittest.TestCase):
 
     def test_the_baseline_is_not_asked_for_nothing(self):
         self.assertEqual(self.again([], self.BASE), ({}, ["a", "b"], []))
+
+
+class Promises(unittest.TestCase):
+    GOOD = {"in time": 1.0, "wait": 2.0, "poller": 0.1, "priority": 0.1}
+
+    def ask(self, *grafts):
+        """Of the graft's answers the last one is given again and again."""
+        answers = list(grafts)
+
+        def one(side, script):
+            return self.GOOD if side == "baseline" else answers.pop(0) if len(answers) > 1 else answers[0]
+        with mock.patch.object(graft, "ask", one), mock.patch.object(graft, "say"):
+            return graft.promises(rounds=3)
+
+    def test_the_medians_are_held_to_the_baselines(self):
+        rows = self.ask({**self.GOOD, "wait": 2.5, "in time": 0.95})
+        self.assertEqual([(row["kept"], row["rounds"]) for row in rows.values()], [(True, 3)] * 4)
+
+    def test_what_is_not_kept_is_measured_again_and_lasts(self):
+        rows = self.ask({**self.GOOD, "in time": 0.94, "poller": 200.0})
+        self.assertEqual({name: (row["kept"], row["rounds"]) for name, row in rows.items()},
+                         {"in time": (False, 9), "wait": (True, 9), "poller": (False, 9), "priority": (True, 9)})
+
+    def test_a_bad_round_or_two_are_outnumbered(self):
+        self.assertEqual([(row["kept"], row["rounds"]) for row in self.ask(*[{**self.GOOD, "wait": 9.0}] * 2, self.GOOD).values()], [(True, 6)] * 4)
 
 
 class Processes(unittest.TestCase):
