@@ -17,7 +17,7 @@ bench_merge    = @$(LD) -r -o $@.all $^ && objcopy --keep-global-symbol=bench_$(
 # A peer that was not linked before: the program is as old as its list of peers.
 build/bench/peers: always
 	@mkdir -p $(@D) && { echo $(BENCH_PEERS) | cmp -s - $@ || echo $(BENCH_PEERS) > $@; }
-build/bench/bench: build/bench/peers $(patsubst %,build/bench/%.o,bench clock crowd load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
+build/bench/bench: build/bench/peers $(patsubst %,build/bench/%.o,bench clock crowd due load $(BENCH_PEERS:%=peer-%)) $(if $(filter parking-lot rust-std,$(BENCH_PEERS)),build/bench/librust.a)
 	@$(CXX) -no-pie -o $@ $(filter-out build/bench/peers,$^) -pthread $(if $(filter abseil,$(BENCH_PEERS)),$(shell pkg-config --libs absl_synchronization)) \
 	  $(if $(filter nsync,$(BENCH_PEERS)),-lnsync) $(if $(filter apr,$(BENCH_PEERS)),-lapr-1) \
 	  $(if $(filter llvm,$(BENCH_PEERS)),-L$(BENCH_LLVM)/lib -lLLVM-$(BENCH_LLVM:/usr/lib/llvm-%=%)) -lm -ldl
@@ -33,7 +33,7 @@ build/bench/apr.o: CFLAGS += $(if $(filter apr,$(BENCH_PEERS)),$(shell apr-1-con
 build/bench/peer-abseil.o build/bench/peer-pmr.o build/bench/peer-llvm.o: build/bench/peer-%.o: $(LINE)tangle/bench/%.cc
 	@$(CXX) -std=c++17 $(CFLAGS) -I$(LINE)tangle $(if $(filter llvm,$*),-I$(BENCH_LLVM)/include) -MMD -MP -c -o $@ $<
 build/bench/peer-parking-lot.o build/bench/peer-rust-std.o: build/bench/peer-%.o: $(LINE)tangle/bench/rust_lock.c
-	@$(CC) $(BENCH_WARN) $(CFLAGS) -I$(LINE)tangle $(call bench_face,$*) -DBENCH_RUST=$(subst -,_,$*) -MMD -MP -c -o $@ $<
+	@$(CC) $(BENCH_WARN) $(CFLAGS) -I$(LINE)tangle $(call bench_face,$*) -DBENCH_RUST=$(subst -,_,$*) $(if $(filter parking-lot,$*),-DBENCH_TIMED) -MMD -MP -c -o $@ $<
 
 # The port, and CPython's objects with the port's host in place of an interpreter.
 # $(1) peer, $(2) its build configuration
@@ -64,5 +64,5 @@ build/bench/librust.a: tangle/bench/rust.rs
 -include $(wildcard build/bench/*.d)
 
 .PHONY: bench
-bench: tangle   ## what it costs beside CPython and other makes, measured (QUICK=1; WORK=, PEER=: parts; KEEP=1: for the book)
-	@$(PYTHON) tests/bench.py $(if $(QUICK),--quick) $(WORK:%=--work %) $(PEER:%=--peer %) $(if $(KEEP),--keep)
+bench: tangle   ## what it costs beside CPython and other makes, measured (QUICK=1; WORK=, PEER=, CROWD=: parts; KEEP=1: for the book)
+	@$(PYTHON) tests/bench.py $(if $(QUICK),--quick) $(WORK:%=--work %) $(PEER:%=--peer %) $(CROWD:%=--crowd %) $(if $(KEEP),--keep)

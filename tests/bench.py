@@ -3,7 +3,7 @@
 
 Every round goes through all works, and in each work through all peers in an order drawn anew. A measurement during which somebody else kept the
 processors busy is repeated. What was measured is kept as it comes in build/reports/bench-raw.csv, so an interrupted run loses nothing; with --more
-the rounds of this run are added to those that are there. The report (bench.md, bench.csv, bench-*.svg) is made of all of them.
+the rounds of this run are added to those that are there. The report (bench.md, bench-missed.md, bench.csv, bench-*.svg) is made of all of them.
 """
 import argparse
 import csv
@@ -30,7 +30,7 @@ from machine import command, write  # noqa: E402
 ROOM = ROOT / "build/bench"
 REPORTS = ROOT / "build/reports"
 CRATES = ["parking-lot", "parking-lot-core", "lock-api", "smallvec", "scopeguard", "cfg-if", "libc"]
-FIELDS = ["round", "work", "threads", "section", "gap", "peer", "value", "least", "most", "foreign", "clean"]
+FIELDS = ["round", "work", "threads", "section", "gap", "peer", "value", "least", "most", "longest", "foreign", "clean"]
 REPEATS = 4
 
 
@@ -155,37 +155,72 @@ class Cell:
     work: str
     threads: int = 1
     section: int = 0
-    gap: int = 0
+    gap: int = 0                # of the work timed: the limit
     ms: int = 20
+    locks: int = 1
+    turns: int = 0
+    among: tuple = ()           # these peers alone
+
+    @property
+    def label(self):
+        return self.work + (f"-{self.locks}-locks" if self.locks > 1 else "") + (f"-{self.turns}-turns" if self.turns else "")
+
+    def line(self, peer):
+        return f"{peer} {self.work} {self.threads} {self.section} {self.gap} {self.ms} {self.locks} {self.turns}\n"
 
     def matches(self, wanted):
-        return not wanted or any(self.work.startswith(w) for w in wanted)
+        return not wanted or any(self.label.startswith(w) for w in wanted)
+
+
+WATCHED = ("cpython-gil", "cpython-ft", "port-gil", "port-ft", "parking-lot")       # whose longest wait is looked for in every cell
+CONTEST = (*WATCHED, "pthread")                                                     # who is asked to let a waiter in that is due
 
 
 def smoke_plan():
     """Every work once, for an instant."""
-    return [dataclasses.replace(cell, ms=1) for cell in {cell.work: cell for cell in reversed(plan(True))}.values()]
+    return [dataclasses.replace(cell, ms=1) for cell in {cell.label: cell for cell in reversed(plan(True))}.values()]
 
 
 def plan(quick):
     cells = [Cell("uncontended", ms=10 if quick else 30)]
-    for threads in (2, 8, 256) if quick else (2, 4, 8, 64, 256):
-        for section in (0, 1000) if quick else (0, 50, 1000):
-            for gap in (0, 200) if quick else (0, 100, 200):
-                cells.append(Cell("crowd", threads, section, gap, 40 if quick else 60 if threads < 64 else 100))
+    matrix = [(threads, section, gap) for threads in ((2, 8, 256) if quick else (2, 4, 8, 64, 256))
+              for section in ((0, 1000) if quick else (0, 50, 1000)) for gap in ((0, 200) if quick else (0, 100, 200))]
+    cells += [Cell("crowd", *where, 40 if quick else 60 if where[0] < 64 else 100) for where in matrix]
+    cells += [Cell("wait", *where, 60 if quick else 200, among=WATCHED) for where in matrix if where != (8, 1000, 0)]
+    cells += [Cell("wait", 8, 1000, 0, ms=100 if quick else 300)]
+    cells += [Cell("crowd", 8, 50, 100, 40 if quick else 60, locks=locks) for locks in (2, 4)]
+    cells += [Cell("crowd", 8, section, 100, turns=10000) for section in (50, 1000)]
     cells += [Cell(work, ms=20 if quick else 50) for work in ("arena-warm", "start", "urandom", "hash-8", "hash-64", "hash-4096")]
     cells += [Cell("arena-cold", ms=30 if quick else 100), Cell("pass", 2, ms=50 if quick else 100)]
     cells += [Cell(work, ms=1) for work in ("bucket-same", "bucket-other", "bucket-hit")]
-    cells += [Cell("alternate", 2, ms=50 if quick else 100), Cell("wait", 8, 1000, 0, ms=100 if quick else 300)]
+    cells += [Cell("alternate", 2, ms=50 if quick else 100)]
+    cells += [Cell("timed", 2, hold * 1000000, limit * 1000000, ms=100 if quick else 400) for hold, limit in ((2, 5), (5, 12))]
+    cells += [Cell("latency", 2, 2000000, 0, ms=100 if quick else 400)]
+    cells += [Cell(work, ms=1 if quick else 5, among=CONTEST) for work in ("poller", "due-equal", "due-idle", "due-fifo")]
     return cells
 
 
+def crowd_cell(text):
+    """THREADS:SECTION/GAP[:LOCKS[:TURNS]], a crowd of one's own."""
+    found = re.fullmatch(r"(\d+):(\d+)/(\d+)(?::(\d+)(?::(\d+))?)?", text)
+    if not found:
+        raise Wrong(f"bench: {text} is no crowd; one is 8:50/100, with two locks 8:50/100:2, with 10,000 turns a thread 8:50/100:1:10000")
+    threads, section, gap, locks, turns = (int(word or 0) for word in found.groups())
+    return Cell("crowd", threads, section, gap, 100, locks=locks or 1, turns=turns)
+
+
 def value_of(cell, answer):
-    """What is shown of a measurement: ns, µs or ms of one, or millions a second."""
+    """What is shown of a measurement: ns, µs or ms of one, millions a second, or a share in hundredths."""
     if cell.work == "crowd":
         return 1e3 * answer["times"] / answer["ns"]
     if cell.work == "wait":
         return answer["worst"] / 1e6
+    if cell.work == "timed":
+        return 100 * answer["in_time"] / max(answer["asked"], 1)
+    if cell.work == "latency":
+        return answer["median"] / 1e6
+    if cell.work == "poller" or cell.work.startswith("due"):
+        return answer["ns"] / 1e6
     if "least" in answer:
         return answer["ns"] / max(answer["times"], 1) / 1e3
     return answer["ns"]
@@ -202,7 +237,7 @@ class Program:
     def ask(self, peer, cell):
         if self.child is None:
             self.child = subprocess.Popen([self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.child.stdin.write(f"{peer} {cell.work} {cell.threads} {cell.section} {cell.gap} {cell.ms}\n")
+        self.child.stdin.write(cell.line(peer))
         self.child.stdin.flush()
         ready, _, _ = select.select([self.child.stdout], [], [], 30 + cell.ms / 10)
         line = self.child.stdout.readline() if ready else ""
@@ -245,19 +280,19 @@ def measure(program, peer, cell, cpus, patience):
 
 
 class Progress:
-    """One line that is written over on a terminal; elsewhere a line every ten seconds."""
+    """One line that is written over on a terminal; elsewhere a line every ten seconds. What is left is told by the time that is asked for."""
 
-    def __init__(self, steps):
-        self.steps, self.done, self.start, self.told, self.repeated = steps, 0, time.monotonic(), 0.0, 0
+    def __init__(self, whole):
+        self.whole, self.done, self.start, self.told, self.repeated = whole, 0, time.monotonic(), 0.0, 0
 
-    def step(self, text):
-        self.done += 1
+    def step(self, part, text):
+        self.done += part
         now = time.monotonic()
-        if now - self.told < (0.2 if sys.stderr.isatty() else 10) and self.done < self.steps:
+        if now - self.told < (0.2 if sys.stderr.isatty() else 10) and self.done < self.whole:
             return
         self.told = now
-        left = (now - self.start) / self.done * (self.steps - self.done)
-        line = f"bench: {100 * self.done // self.steps:3} %, about {int(left) // 60}:{int(left) % 60:02} left; {text}"
+        left = (now - self.start) / self.done * (self.whole - self.done)
+        line = f"bench: {100 * self.done // self.whole:3} %, about {int(left) // 60}:{int(left) % 60:02} left; {text}"
         line += f"; {self.repeated} repeated for foreign load" if self.repeated else ""
         print(f"\r\x1b[K{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
@@ -267,20 +302,24 @@ class Progress:
 
 
 def run(program, cells, peers, works, rounds, first, out, patience):
-    """All rounds, written as they come."""
+    """All rounds, written as they come. Returns the works that this machine refuses."""
     cpus = len(os.sched_getaffinity(0))
-    jobs = [(cell, [peer for peer in peers if cell.work in works[peer.name]]) for cell in cells]
-    progress = Progress(rounds * sum(len(able) for _, able in jobs))
+    jobs = [(cell, [peer for peer in peers if cell.work in works[peer.name] and (not cell.among or peer.name in cell.among)]) for cell in cells]
+    progress, refused = Progress(rounds * sum((cell.ms + 40) * len(able) for cell, able in jobs)), set()
     for number in range(first, first + rounds):
         for cell, able in jobs:
             for peer in random.sample(able, len(able)):
                 answer, foreign, again = measure(program, peer, cell, cpus, patience)
                 progress.repeated += again
-                out.writerow([number, cell.work, cell.threads, cell.section, cell.gap, peer.name, f"{value_of(cell, answer):.6g}",
-                              answer.get("least", ""), answer.get("most", ""), f"{foreign:.3f}", int(foreign < bench_report.FOREIGN)])
-                progress.step(f"round {number - first + 1} of {rounds}, {cell.work}" + (f", {cell.threads} threads" if cell.threads > 1 else ""))
+                if answer.get("refused"):
+                    refused.add(cell.label)
+                else:
+                    longest = f"{answer['worst'] / 1e6:.6g}" if cell.work == "latency" else ""
+                    out.writerow([number, cell.label, cell.threads, cell.section, cell.gap, peer.name, f"{value_of(cell, answer):.6g}",
+                                  answer.get("least", ""), answer.get("most", ""), longest, f"{foreign:.3f}", int(foreign < bench_report.FOREIGN)])
+                progress.step(cell.ms + 40, f"round {number - first + 1} of {rounds}, {cell.label}" + (f", {cell.threads} threads" if cell.threads > 1 else ""))
     progress.end()
-    return progress.repeated
+    return refused
 
 
 # ---- the whole
@@ -310,6 +349,7 @@ def main():
     arg.add_argument("--rounds", type=int, help="how often everything is measured (5; quick: 3)")
     arg.add_argument("--work", action="append", default=[], help="only works whose name starts so: uncontended, crowd, …")
     arg.add_argument("--peer", action="append", default=[], help="only these peers (CPython's are measured as well, to compare with)")
+    arg.add_argument("--crowd", action="append", default=[], metavar="THREADS:SECTION/GAP[:LOCKS[:TURNS]]", help="this crowd instead of the plan's works (times in ns)")
     arg.add_argument("--more", action="store_true", help="add the rounds to those measured before")
     arg.add_argument("--keep", action="store_true", help="copy the report into book/reports/, for the book")
     arg.add_argument("--smoke", action="store_true", help="each work of each peer for an instant: does it all build and run?")
@@ -334,7 +374,7 @@ def main():
     print((place / "bench.md").read_text(encoding="utf-8"))
     if opt.keep:
         kept = ROOT / "book/reports"
-        for path in [REPORTS / "bench.md", REPORTS / "bench.csv", *REPORTS.glob("bench-*.svg")]:
+        for path in [*(REPORTS / name for name in ("bench.md", "bench-missed.md", "bench.csv")), *REPORTS.glob("bench-*.svg")]:
             write(kept / path.name, path.read_bytes())
         print(f"bench: kept in {kept.relative_to(ROOT)}/", file=sys.stderr)
     return 0
@@ -345,7 +385,7 @@ def smoke(path):
     with open(path, encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     works, peers = {row["work"] for row in rows}, {row["peer"] for row in rows}
-    lost = {cell.work for cell in plan(True)} - works
+    lost = {cell.label for cell in plan(True)} - works - {"due-fifo"}       # which a machine may refuse
     print(f"bench: {len(peers)} peers, {len(works)} works, {len(rows)} figures" + (f"; none of {', '.join(sorted(lost))}" if lost else ""))
     return 1 if lost else 0
 
@@ -359,25 +399,27 @@ def measure_all(opt, wanted, raw, facts):
             missing[peer.name] = str(why)
             print(f"bench: without {peer.title}: {why}", file=sys.stderr)
     works = build([peer for peer, _ in peers])
-    cells = [cell for cell in (smoke_plan() if opt.smoke else plan(opt.quick)) if cell.matches(opt.work)]
+    cells = list(map(crowd_cell, opt.crowd)) or [cell for cell in (smoke_plan() if opt.smoke else plan(opt.quick)) if cell.matches(opt.work)]
     if not cells:
-        raise Wrong(f"bench: no work called {' '.join(opt.work)}; there are {' '.join(sorted({c.work for c in plan(False)}))}")
+        raise Wrong(f"bench: no work called {' '.join(opt.work)}; there are {' '.join(sorted({c.label for c in plan(False)}))}")
     first = 1
     if opt.more and raw.is_file():
         with open(raw, encoding="utf-8") as file:
             first += max((int(row["round"]) for row in csv.DictReader(file)), default=0)
     else:
         raw.unlink(missing_ok=True)
-    write(facts, json.dumps({"at": datetime.date.today().isoformat(), "machine": machine(), "missing": missing, "quick": opt.quick,
-                                 "peers": {peer.name: version for peer, version in peers},
-                                 "titles": {peer.name: peer.title for peer in PEERS}}))
+    known = {"at": datetime.date.today().isoformat(), "machine": machine(), "missing": missing, "quick": opt.quick, "refused": [],
+             "peers": {peer.name: version for peer, version in peers}, "titles": {peer.name: peer.title for peer in PEERS}}
+    write(facts, json.dumps(known))
     program = Program(ROOM / "bench")
     try:
         with open(raw, "a", encoding="utf-8", newline="", buffering=1) as file:
             out = csv.writer(file)
             if file.tell() == 0:
                 out.writerow(FIELDS)
-            run(program, cells, [peer for peer, _ in peers], works, opt.rounds or (1 if opt.smoke else 3 if opt.quick else 5), first, out, 0 if opt.smoke else REPEATS)
+            rounds = opt.rounds or (1 if opt.smoke else 3 if opt.quick else 5)
+            known["refused"] = sorted(run(program, cells, [peer for peer, _ in peers], works, rounds, first, out, 0 if opt.smoke else REPEATS))
+            write(facts, json.dumps(known))
     except KeyboardInterrupt:
         print("\nbench: interrupted; the report is made of what was measured until now", file=sys.stderr)
     finally:

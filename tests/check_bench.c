@@ -1,31 +1,39 @@
-// Claims 16.1 to 16.8 of the book, chapter 16: the bench.
+// Claims 16.1 to 16.13 of the book, chapter 16: the bench.
 #include <check.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "support.h"
 
-#include "bench/clock.c"
-#include "bench/crowd.c"
-#include "bench/futex_lock.c"
-#include "bench/load.c"
 int bench_main(int argc, char **argv);
 #define main bench_main
-#include "bench/bench.c"
+#include "bench/bench.c"        // before the peer: weak must be said first
 #undef main
+#include "bench/clock.c"
+#include "bench/crowd.c"
+#include "bench/due.c"
+#include "bench/futex_lock.c"
+#include "bench/load.c"
 
 /* 16.1   peer_lock, peer_unlock, futex_sleep, fresh; crowd, wait; bench_crowd, seat_all,
- *        sit_down, let_pass, count_for, bench_pin
- * 16.2   alternate
- * 16.3   keep_the_store
- * 16.4   bench_spin, bench_now, calibrate, turns_of
- * 16.5   uncontended, repeat
- * 16.6   find_peer, find_work, answer, list, main
- * 16.7   bench_load_now, busy_ticks
- * 16.8   bench_asleep, pass, peer_sleep, peer_wake
+ *        sit_down, count_for, sum_up, bench_pin
+ * 16.2   crowd, tell
+ * 16.3   alternate
+ * 16.4   timed, peer_lock_for, hold_again_and_again, bench_nap, bench_after
+ * 16.5   latency, compare
+ * 16.6   bench_due_times, wait_once, wait_for_the_lock, take_it_again_and_again, have_rank
+ * 16.7   keep_the_store
+ * 16.8   have_had_a_second_thread, nobody
+ * 16.9   bench_spin, bench_now, calibrate, turns_of
+ * 16.10  uncontended, repeat
+ * 16.11  find_peer, find_work, answer, list, main
+ * 16.12  bench_load_now, busy_ticks
+ * 16.13  bench_asleep, pass, peer_sleep, peer_wake
  * make bench --smoke runs every work of every peer a few times: nothing, sleeper,
- * miss, found, last_who_came, find_last, with_full_bucket, same, other, hit,
+ * miss, found, last_who_came, find_last, with_full_bucket, same, other, hit, due,
+ * due_equal, due_idle, due_fifo, attach, detach, poller,
  * peer_new, peer_draw, peer_drop, build_tree, arena_warm, arena_cold,
  * nothing_to_do, start, hash, hash_8, hash_64, hash_4096, urandom, STRANGER */
 
@@ -39,12 +47,13 @@ static void careless(struct bench_seat *seat)
 START_TEST(test_claim_16_1_a_crowd_is_counted)
 {
     struct bench_work no_lock = {"careless", NULL, careless};
+    struct bench_question two = {.threads = 2, .ms = 5};
     struct bench_count c;
     for (int threads = 1; threads <= 9; threads += 4) {
         for (int w = 1; w <= 2; w++) {
+            struct bench_question q = {.threads = threads, .ms = 40, .section = 100};
             do {                    /* until the machine lets anybody run */
-                ck_assert_int_eq(bench_crowd(&bench_futex, &bench_futex.works[w],
-                                             threads, 100, 0, 40, &c), 0);
+                ck_assert_int_eq(bench_crowd(&bench_futex, &bench_futex.works[w], &q, &c), 0);
                 ck_assert_int_eq(c.excluded, 1);
             } while (c.all == 0);
             ck_assert_uint_le(c.least * (uint64_t)threads, c.all);
@@ -53,8 +62,27 @@ START_TEST(test_claim_16_1_a_crowd_is_counted)
             ck_assert(w == 1 ? c.worst == 0 : c.worst > 0);
         }
     }
-    ck_assert_int_eq(bench_crowd(&bench_futex, &no_lock, 2, 0, 0, 5, &c), 0);
+    ck_assert_int_eq(bench_crowd(&bench_futex, &no_lock, &two, &c), 0);
     ck_assert_int_eq(c.excluded, 0);
+}
+END_TEST
+START_TEST(test_claim_16_2_locks_and_turns)
+{
+    struct bench_table table = {.locks = 3, .turns = 100};
+    struct bench_seat seat = {.table = &table, .number = 4};
+    fresh();
+    peer_lock(0);
+    peer_lock(2);
+    crowd(&seat);                           /* would wait for ever for another lock than 1 */
+    ck_assert_uint_eq(table.guarded[1].count, 100);
+    ck_assert_uint_eq(seat.count, 100);
+
+    struct bench_question q = {.threads = 5, .ms = 1, .locks = 2, .turns = 700};
+    struct bench_count c;
+    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "crowd"), &q, &c), 0);
+    ck_assert_int_eq(c.excluded, 1);
+    ck_assert_uint_eq(c.all, 3500);
+    ck_assert(c.least == 700 && c.most == 700 && c.ns > 0);
 }
 END_TEST
 struct pair { struct bench_seat seat; void (*sit)(struct bench_seat *); };
@@ -82,17 +110,108 @@ static void two_take_turns(void (*sit)(struct bench_seat *))
     BENCH_STORE(&table.stop, 1);
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
-    ck_assert_uint_eq(table.guarded, two[0].seat.count + two[1].seat.count);
+    ck_assert_uint_eq(table.guarded[0].count, two[0].seat.count + two[1].seat.count);
     ck_assert_int_le(labs((long)two[0].seat.count - (long)two[1].seat.count), 1);
 }
 
-START_TEST(test_claim_16_2_turns_alternate)
+START_TEST(test_claim_16_3_turns_alternate)
 {
     fresh();
     two_take_turns(alternate);
 }
 END_TEST
-START_TEST(test_claim_16_3_the_store_is_kept)
+/* Seat 1, the thread with a watch, in a thread of its own, at a lock that we hold. */
+static struct bench_table one_table;
+static struct pair one_watch;
+
+static pthread_t begin_a_watch(void (*sit)(struct bench_seat *))
+{
+    pthread_t thread;
+    one_table = (struct bench_table){.locks = 1, .limit = 2000000};
+    one_watch = (struct pair){{.table = &one_table, .number = 1}, sit};
+    fresh();
+    peer_lock(0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, sit_one, &one_watch), 0);
+    return thread;
+}
+
+static void until_asked(uint64_t times)
+{
+    while (BENCH_LOAD(&one_table.asked) < times) {
+        sched_yield();
+    }
+}
+
+START_TEST(test_claim_16_4_calls_in_time_are_counted)
+{
+    pthread_t thread = begin_a_watch(timed);
+    until_asked(3);
+    ck_assert_uint_eq(BENCH_LOAD(&one_watch.seat.count), 0);
+    peer_unlock(0);
+    uint64_t vain = BENCH_LOAD(&one_table.asked);
+    until_asked(vain + 4);
+    BENCH_STORE(&one_table.stop, 1);
+    pthread_join(thread, NULL);
+    ck_assert_uint_ge(one_watch.seat.count, one_table.asked - vain - 1);
+    ck_assert_uint_le(one_watch.seat.count, one_table.asked - 3);
+
+    struct bench_question q = {.threads = 2, .ms = 20, .section = 100, .limit = 1000000000};
+    struct bench_count c;
+    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "timed"), &q, &c), 0);
+    ck_assert_int_eq(c.excluded, 1);
+    ck_assert_uint_le(c.in_time, c.asked);
+}
+END_TEST
+START_TEST(test_claim_16_5_waits_are_timed)
+{
+    pthread_t thread = begin_a_watch(latency);
+    while (__atomic_load_n(&locks[0].word, __ATOMIC_RELAXED) != 2) {    /* it waits */
+        sched_yield();
+    }
+    let_time_pass(3000000);
+    peer_unlock(0);
+    until_asked(2);
+    BENCH_STORE(&one_table.stop, 1);
+    pthread_join(thread, NULL);
+    ck_assert_uint_ge(one_table.waits[0], 3000000);
+    ck_assert_uint_eq(one_table.guarded[0].count, one_table.asked);
+
+    struct bench_count c = {0};
+    struct place places[2] = {{.seat = {.count = 0}}, {.seat = {.count = 5}}};
+    struct bench_table table = {.asked = 5, .waits = {9, 1, 7, 3, 5}};
+    sum_up(&table, places, 2, &c);
+    ck_assert(c.median == 5 && c.worst == 9 && c.in_time == 5 && !c.excluded);
+}
+END_TEST
+static pthread_t holder;
+static int let_in;              // 0: the waiter does not come before the limit
+
+static void deaf_lock(int i)
+{
+    if (!let_in && !pthread_equal(pthread_self(), holder)) {
+        bench_nap(20000000 + (int64_t)bench_due_limit);
+    }
+    peer_lock(i);
+}
+
+static uint64_t may_not(long times) { return times ? BENCH_REFUSED : 0; }
+
+START_TEST(test_claim_16_6_a_starved_waiter_ends)
+{
+    struct bench_contest one = {.lock = deaf_lock, .unlock = peer_unlock, .apart = 1};
+    struct bench_work refused = {"refused", may_not, NULL};
+    long times;
+    holder = pthread_self();
+    bench_due_limit = 50000000;
+    ck_assert_uint_eq(bench_due_times(&one, 3), 50000000);      /* the first was the last */
+    let_in = 1;
+    bench_due_limit = 20000000000u;
+    uint64_t took = bench_due_times(&one, 2);
+    ck_assert(took > 0 && took < bench_due_limit);
+    ck_assert_double_eq(repeat(&bench_futex, &refused, 1, &times), -1);
+}
+END_TEST
+START_TEST(test_claim_16_7_the_store_is_kept)
 {
     enum { BLOCKS = 1000 };
     static void *block[BLOCKS];
@@ -112,7 +231,15 @@ START_TEST(test_claim_16_3_the_store_is_kept)
     ck_assert_ptr_eq(sbrk(0), end);
 }
 END_TEST
-START_TEST(test_claim_16_4_the_spin_is_calibrated)
+START_TEST(test_claim_16_8_nothing_is_measured_before_a_second_thread)
+{
+    char *plain[] = {"bench", NULL};
+    ck_assert_ptr_nonnull(freopen("/dev/null", "r", stdin));
+    ck_assert_int_eq(bench_main(1, plain), 0);
+    ck_assert_int_eq(__libc_single_threaded, 0);
+}
+END_TEST
+START_TEST(test_claim_16_9_the_spin_is_calibrated)
 {
     calibrate();
     ck_assert_uint_eq(turns_of(0), 0);
@@ -130,7 +257,7 @@ START_TEST(test_claim_16_4_the_spin_is_calibrated)
 END_TEST
 static uint64_t a_microsecond_each(long times) { return (uint64_t)times * 1000; }
 
-START_TEST(test_claim_16_5_a_loop_is_timed_as_a_whole)
+START_TEST(test_claim_16_10_a_loop_is_timed_as_a_whole)
 {
     struct bench_work work = {"even", a_microsecond_each, NULL};
     long times;
@@ -138,7 +265,7 @@ START_TEST(test_claim_16_5_a_loop_is_timed_as_a_whole)
     ck_assert_int_ge(times, 10000);
     ck_assert_int_lt(times, 13000);
     ck_assert_double_gt(repeat(&bench_futex, &bench_futex.works[0], 5, &times), 0);
-    ck_assert_uint_eq(the_lock, 0);
+    ck_assert_uint_eq(locks[0].word, 0);
 }
 END_TEST
 static void put(const char *path, const char *text)
@@ -149,13 +276,14 @@ static void put(const char *path, const char *text)
     fclose(file);
 }
 
-START_TEST(test_claim_16_6_a_line_is_answered)
+START_TEST(test_claim_16_11_a_line_is_answered)
 {
     char in[] = "/tmp/bench-in-XXXXXX", out[] = "/tmp/bench-out-XXXXXX", got[2000];
     close(mkstemp(in));
     close(mkstemp(out));
     put(in, "futex uncontended 1 0 0 1\nfutex crowd 2 50 0 5\nfutex nothing 1 0 0 1\n"
-            "nobody crowd 1 0 0 1\nwhat?\nfutex crowd 0 0 0 1\n");
+            "nobody crowd 1 0 0 1\nwhat?\nfutex crowd 0 0 0 1\n"
+            "futex crowd 2 50 0 5 2 9\nfutex crowd 2 50 0 5 9\n");
     ck_assert_ptr_nonnull(freopen(in, "r", stdin));
     ck_assert_ptr_nonnull(freopen(out, "w", stdout));
     char *plain[] = {"bench", NULL}, *listing[] = {"bench", "--list", NULL};
@@ -169,7 +297,8 @@ START_TEST(test_claim_16_6_a_line_is_answered)
     remove(out);
     const char *expected[] = {"{\"ns\": ", "{\"ns\": ", "{\"error\": \"no such",
                               "{\"error\": \"no such", "{\"error\": \"not a",
-                              "{\"error\": \"not a", "futex\tuncontended crowd wait"};
+                              "{\"error\": \"not a", "{\"ns\": ", "{\"error\": \"not a",
+                              "futex\tuncontended crowd wait"};
     char *line = got;
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         ck_assert_msg(strncmp(line, expected[i], strlen(expected[i])) == 0,
@@ -179,7 +308,7 @@ START_TEST(test_claim_16_6_a_line_is_answered)
     ck_assert_int_eq(*line, 0);
 }
 END_TEST
-START_TEST(test_claim_16_7_own_load_is_seen)
+START_TEST(test_claim_16_12_own_load_is_seen)
 {
     struct bench_load before = bench_load_now(), after;
     do {
@@ -197,7 +326,7 @@ static void *wait_for_one(void *turn)
     return NULL;
 }
 
-START_TEST(test_claim_16_8_turns_are_passed)
+START_TEST(test_claim_16_13_turns_are_passed)
 {
     two_take_turns(pass);
 
@@ -221,13 +350,18 @@ bench_suite(void)
     suite_add_tcase(suite, tc);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_claim_16_1_a_crowd_is_counted);
-    tcase_add_test(tc, test_claim_16_2_turns_alternate);
-    tcase_add_test(tc, test_claim_16_3_the_store_is_kept);
-    tcase_add_test(tc, test_claim_16_4_the_spin_is_calibrated);
-    tcase_add_test(tc, test_claim_16_5_a_loop_is_timed_as_a_whole);
-    tcase_add_test(tc, test_claim_16_6_a_line_is_answered);
-    tcase_add_test(tc, test_claim_16_7_own_load_is_seen);
-    tcase_add_test(tc, test_claim_16_8_turns_are_passed);
+    tcase_add_test(tc, test_claim_16_2_locks_and_turns);
+    tcase_add_test(tc, test_claim_16_3_turns_alternate);
+    tcase_add_test(tc, test_claim_16_4_calls_in_time_are_counted);
+    tcase_add_test(tc, test_claim_16_5_waits_are_timed);
+    tcase_add_test(tc, test_claim_16_6_a_starved_waiter_ends);
+    tcase_add_test(tc, test_claim_16_7_the_store_is_kept);
+    tcase_add_test(tc, test_claim_16_8_nothing_is_measured_before_a_second_thread);
+    tcase_add_test(tc, test_claim_16_9_the_spin_is_calibrated);
+    tcase_add_test(tc, test_claim_16_10_a_loop_is_timed_as_a_whole);
+    tcase_add_test(tc, test_claim_16_11_a_line_is_answered);
+    tcase_add_test(tc, test_claim_16_12_own_load_is_seen);
+    tcase_add_test(tc, test_claim_16_13_turns_are_passed);
     return suite;
 }
 

@@ -5,10 +5,10 @@
 
 #include "bench/peer.h"
 
-alignas(64) static absl::Mutex the_lock;
+static struct alignas(64) { absl::Mutex mutex; } locks[BENCH_LOCKS];
 
-static inline void peer_lock() { the_lock.Lock(); }
-static inline void peer_unlock() { the_lock.Unlock(); }
+static inline void peer_lock(int i) { locks[i].mutex.Lock(); }
+static inline void peer_unlock(int i) { locks[i].mutex.Unlock(); }
 
 static void
 fresh()

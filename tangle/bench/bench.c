@@ -1,6 +1,7 @@
 // Ours. The bench's program: it lists its peers, or does as the lines of its
 // standard input say, and answers each with one line of JSON.
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "bench/clock.h"
 #include "bench/crowd.h"
+#include "bench/due.h"
 #include "bench/load.h"
 
 /* A peer that could not be built is not linked, and its address is NULL. */
@@ -52,6 +54,21 @@ keep_the_store(void)
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
 }
 
+static void *
+nobody(void *arg)
+{
+    return arg;
+}
+
+static void
+have_had_a_second_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, nobody, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+}
+
 static double turns_per_ns;
 
 static void
@@ -73,7 +90,8 @@ turns_of(long ns)
 {
     return (unsigned)((double)ns * turns_per_ns + 0.5);
 }
-/* Nanoseconds of one of as many repetitions as fill `ms` milliseconds. */
+/* Nanoseconds of one of as many repetitions as fill `ms` milliseconds; or -1:
+ * the kernel does not allow it. A waiter gets a thousand times as long. */
 static double
 repeat(const struct bench_peer *peer, const struct bench_work *work, int ms,
        long *times)
@@ -82,6 +100,7 @@ repeat(const struct bench_peer *peer, const struct bench_work *work, int ms,
     if (peer->fresh) {
         peer->fresh();
     }
+    bench_due_limit = enough * 1000;
     took = work->run(1);
     *times = 1;
     while (took < enough) {
@@ -89,17 +108,30 @@ repeat(const struct bench_peer *peer, const struct bench_work *work, int ms,
         *times = (long)((double)*times * (more > 10 ? 10 : more)) + 1;
         took = work->run(*times);
     }
-    return (double)took / (double)*times;
+    return took == BENCH_REFUSED ? -1 : (double)took / (double)*times;
 }
-/* PEER WORK THREADS SECTION GAP MS; the times of section and gap in ns. */
+static void
+tell(const struct bench_count *c)
+{
+    printf("{\"ns\": %llu, \"times\": %llu, \"least\": %llu, \"most\": %llu, "
+           "\"worst\": %llu, \"median\": %llu, \"asked\": %llu, \"in_time\": %llu, "
+           "\"excluded\": %d", (unsigned long long)c->ns, (unsigned long long)c->all,
+           (unsigned long long)c->least, (unsigned long long)c->most,
+           (unsigned long long)c->worst, (unsigned long long)c->median,
+           (unsigned long long)c->asked, (unsigned long long)c->in_time, c->excluded);
+}
+
+/* PEER WORK THREADS SECTION GAP MS [LOCKS [TURNS]]; the times of section and gap in
+ * ns. The work `timed` has no gap, and takes that time for its limit. */
 static void
 answer(const char *line)
 {
     char peer_name[64], work_name[64];
-    int threads, ms;
-    long section, gap, times = 0;
-    if (sscanf(line, "%63s %63s %d %ld %ld %d", peer_name, work_name, &threads,
-               &section, &gap, &ms) != 6 || threads < 1 || ms < 1) {
+    struct bench_question q = {0};
+    long section, gap, turns = 0, times = 0;
+    if (sscanf(line, "%63s %63s %d %ld %ld %d %d %ld", peer_name, work_name, &q.threads,
+               &section, &gap, &q.ms, &q.locks, &turns) < 6
+        || q.threads < 1 || q.ms < 1 || q.locks > BENCH_LOCKS || q.locks < 0 || turns < 0) {
         printf("{\"error\": \"not a command\"}\n");
         return;
     }
@@ -111,21 +143,22 @@ answer(const char *line)
     }
     struct bench_load before = bench_load_now(), after;
     if (work->run != NULL) {
-        double ns = repeat(peer, work, ms, &times);
+        double ns = repeat(peer, work, q.ms, &times);
         after = bench_load_now();
-        printf("{\"ns\": %.4f, \"times\": %ld", ns, times);
+        printf("{\"ns\": %.4f, \"times\": %ld, \"refused\": %d", ns, times, ns < 0);
     }
     else {
         struct bench_count c;
-        if (bench_crowd(peer, work, threads, turns_of(section), turns_of(gap), ms, &c)) {
-            printf("{\"error\": \"no %d threads to be had\"}\n", threads);
+        q.section = turns_of(section);
+        q.gap = turns_of(gap);
+        q.limit = gap;
+        q.turns = (uint64_t)turns;
+        if (bench_crowd(peer, work, &q, &c)) {
+            printf("{\"error\": \"no %d threads to be had\"}\n", q.threads);
             exit(1);
         }
         after = bench_load_now();
-        printf("{\"ns\": %llu, \"times\": %llu, \"least\": %llu, \"most\": %llu, "
-               "\"worst\": %llu, \"excluded\": %d", (unsigned long long)c.ns,
-               (unsigned long long)c.all, (unsigned long long)c.least,
-               (unsigned long long)c.most, (unsigned long long)c.worst, c.excluded);
+        tell(&c);
     }
     printf(", \"span\": %llu, \"busy\": %llu, \"own\": %llu}\n",
            (unsigned long long)(after.at - before.at),
@@ -156,6 +189,7 @@ main(int argc, char **argv)
     char line[256];
     bench_pin((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);  /* the first has the interrupts */
     keep_the_store();
+    have_had_a_second_thread();
     calibrate();
     while (fgets(line, sizeof(line), stdin) != NULL) {
         answer(line);

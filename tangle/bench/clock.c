@@ -10,3 +10,11 @@ bench_spin(unsigned turns)
         __asm__ volatile("" : "+r"(x));
     }
 }
+
+void
+bench_nap(int64_t ns)
+{
+    struct timespec span = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &span, &span) != 0) {
+    }
+}

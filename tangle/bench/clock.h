@@ -20,8 +20,20 @@ bench_now(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* The time that it will be in so many nanoseconds. */
+static inline struct timespec
+bench_after(int64_t ns)
+{
+    uint64_t at = bench_now() + (uint64_t)ns;
+    struct timespec ts = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
+    return ts;
+}
+
 /* Keep the processor busy, and nothing else; some nanoseconds a turn. */
 void bench_spin(unsigned turns);
+
+/* Leave the processor to others for so long, signals or not. */
+void bench_nap(int64_t ns);
 
 #ifdef __cplusplus
 }

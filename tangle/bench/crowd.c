@@ -52,14 +52,6 @@ seat_all(struct place *places, int threads)
     return n;
 }
 static void
-let_pass(int ms)
-{
-    struct timespec span = {ms / 1000, ms % 1000 * 1000000L};
-    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &span, &span) != 0) {
-    }
-}
-
-static void
 count_for(struct place *places, int threads, int ms, struct bench_count *count)
 {
     uint64_t before[threads];
@@ -67,7 +59,7 @@ count_for(struct place *places, int threads, int ms, struct bench_count *count)
     for (int i = 0; i < threads; i++) {
         before[i] = BENCH_LOAD(&places[i].seat.count);
     }
-    let_pass(ms);
+    bench_nap(ms * 1000000L);
     count->ns = bench_now() - start;
     for (int i = 0; i < threads; i++) {
         uint64_t made = BENCH_LOAD(&places[i].seat.count) - before[i];
@@ -76,12 +68,43 @@ count_for(struct place *places, int threads, int ms, struct bench_count *count)
         count->most = made > count->most ? made : count->most;
     }
 }
+static int
+compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void
+sum_up(struct bench_table *t, struct place *places, int threads, struct bench_count *count)
+{
+    uint64_t all = 0, guarded = 0;
+    for (int i = 0; i < threads; i++) {
+        uint64_t worst = places[i].seat.worst;
+        all += places[i].seat.count;
+        count->worst = worst > count->worst ? worst : count->worst;
+    }
+    for (int i = 0; i < BENCH_LOCKS; i++) {
+        guarded += t->guarded[i].count;
+    }
+    count->excluded = all == guarded;
+    count->asked = t->asked;
+    if (t->asked > 0) {
+        size_t n = t->asked < BENCH_WAITS ? t->asked : BENCH_WAITS;
+        count->in_time = places[1].seat.count;
+        qsort(t->waits, n, sizeof(t->waits[0]), compare);
+        count->median = t->waits[n / 2];
+        count->worst = t->waits[n - 1];
+    }
+}
 int
 bench_crowd(const struct bench_peer *peer, const struct bench_work *work,
-            int threads, unsigned section, unsigned gap, int ms,
-            struct bench_count *count)
+            const struct bench_question *q, struct bench_count *count)
 {
-    struct bench_table table = {.section = section, .gap = gap};
+    int threads = q->threads;
+    struct bench_table table = {.section = q->section, .gap = q->gap, .limit = q->limit,
+                                .locks = q->locks ? q->locks : 1,
+                                .turns = q->turns ? q->turns : UINT64_MAX};
     struct place *places = aligned_alloc(64, (size_t)threads * sizeof(*places));
     pthread_barrier_t ready;
     *count = (struct bench_count){.least = UINT64_MAX};
@@ -100,17 +123,21 @@ bench_crowd(const struct bench_peer *peer, const struct bench_work *work,
         return -1;      /* those that were started wait for ever: the caller exits */
     }
     pthread_barrier_wait(&ready);
-    let_pass(ms / 8);
-    count_for(places, threads, ms, count);
-    BENCH_STORE(&table.stop, 1);
-    uint64_t all = 0;
+    uint64_t start = bench_now();
+    if (q->turns == 0) {
+        bench_nap(q->ms * 125000L);
+        count_for(places, threads, q->ms, count);
+        BENCH_STORE(&table.stop, 1);
+    }
     for (int i = 0; i < threads; i++) {
         pthread_join(places[i].thread, NULL);
-        all += places[i].seat.count;
-        uint64_t worst = places[i].seat.worst;
-        count->worst = worst > count->worst ? worst : count->worst;
     }
-    count->excluded = all == table.guarded;
+    if (q->turns != 0) {
+        count->ns = bench_now() - start;
+        count->all = q->turns * (uint64_t)threads;
+        count->least = count->most = q->turns;
+    }
+    sum_up(&table, places, threads, count);
     pthread_barrier_destroy(&ready);
     free(places);
     return 0;

@@ -1,12 +1,13 @@
 // Ours. pthread_mutex_t: the default kind, or the one that spins first.
 #include <pthread.h>
 
+#include "bench/clock.h"
 #include "bench/peer.h"
 
-static pthread_mutex_t the_lock BENCH_LINE;
+static struct { pthread_mutex_t mutex BENCH_LINE; } locks[BENCH_LOCKS];
 
-static inline void peer_lock(void) { pthread_mutex_lock(&the_lock); }
-static inline void peer_unlock(void) { pthread_mutex_unlock(&the_lock); }
+static inline void peer_lock(int i) { pthread_mutex_lock(&locks[i].mutex); }
+static inline void peer_unlock(int i) { pthread_mutex_unlock(&locks[i].mutex); }
 
 static void
 fresh(void)
@@ -14,12 +15,22 @@ fresh(void)
     pthread_mutexattr_t attr;
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, BENCH_KIND);
-    pthread_mutex_init(&the_lock, &attr);
+    for (int i = 0; i < BENCH_LOCKS; i++) {
+        pthread_mutex_init(&locks[i].mutex, &attr);
+    }
     pthread_mutexattr_destroy(&attr);
+}
+
+#define BENCH_TIMED
+static inline int
+peer_lock_for(int i, int64_t ns)
+{
+    struct timespec end = bench_after(ns);
+    return pthread_mutex_clocklock(&locks[i].mutex, CLOCK_MONOTONIC, &end) == 0;
 }
 
 #include "bench/locks.h"
 
 const struct bench_peer BENCH_PEER = {
-    BENCH_NAME, fresh, { BENCH_LOCK_WORKS },
+    BENCH_NAME, fresh, { BENCH_LOCK_WORKS, {"timed", 0, timed} },
 };

@@ -5,6 +5,7 @@
 #  include "internal/pycore_parking_lot.h"
 #  include "internal/pycore_pyarena.h"
 #  include "internal/pycore_pylifecycle.h"
+#  include "internal/pycore_pystate.h"
 #  include "internal/pycore_pythread.h"
 #  include "internal/pycore_runtime.h"
 #  ifndef BENCH_LOCKS_ONLY
@@ -16,6 +17,7 @@ extern void host_thread_leave(void);
 #  include "arena/pycore_pyarena.h"
 #  include "hash/pycore_pylifecycle.h"
 #  include "hash/pyhash.h"
+#  include "host/ceval.h"
 #  include "host/pystate.h"
 #  include "pysync/pycore_lock.h"
 #  include "pysync/pycore_parking_lot.h"
@@ -31,13 +33,40 @@ extern void host_thread_leave(void);
 #include "bench/crowd.h"
 #include "bench/peer.h"
 
-static PyMutex the_lock BENCH_LINE;
+static struct { PyMutex mutex BENCH_LINE; } locks[BENCH_LOCKS];
 
-static inline void peer_lock(void) { PyMutex_Lock(&the_lock); }
-static inline void peer_unlock(void) { PyMutex_Unlock(&the_lock); }
-static void fresh(void) { memset(&the_lock, 0, sizeof(the_lock)); }
+static inline void peer_lock(int i) { PyMutex_Lock(&locks[i].mutex); }
+static inline void peer_unlock(int i) { PyMutex_Unlock(&locks[i].mutex); }
+static void fresh(void) { memset(locks, 0, sizeof(locks)); }
+
+#define BENCH_TIMED
+static inline int
+peer_lock_for(int i, int64_t ns)
+{
+    return _PyMutex_LockTimed(&locks[i].mutex, ns, 0) == PY_LOCK_ACQUIRED;
+}
 
 #include "bench/locks.h"
+static _Thread_local PyThreadState this_thread;
+
+static void
+attach(void)
+{
+#ifdef BENCH_CPYTHON
+    this_thread.state = _Py_THREAD_ATTACHED;    /* looked at while attached alone */
+#endif
+    PyEval_AcquireThread(&this_thread);
+}
+
+static void detach(void) { PyEval_ReleaseThread(&this_thread); }
+
+static uint64_t
+poller(long times)
+{
+    struct bench_contest one = {.lock = peer_lock, .unlock = peer_unlock, .apart = 1,
+                                .enter = attach, .leave = detach};
+    return bench_due_times(&one, times);
+}
 static void
 nothing(void *arg, void *park_arg, int has_more_waiters)
 {
@@ -215,8 +244,9 @@ urandom(long times)
 #endif
 
 const struct bench_peer BENCH_PEER = {
-    BENCH_NAME, fresh, { BENCH_LOCK_WORKS, {"pass", 0, pass},
-    {"bucket-same", same, 0}, {"bucket-other", other, 0}, {"bucket-hit", hit, 0},
+    BENCH_NAME, fresh, { BENCH_LOCK_WORKS, {"timed", 0, timed},
+    {"poller", poller, 0}, {"pass", 0, pass}, {"bucket-same", same, 0},
+    {"bucket-other", other, 0}, {"bucket-hit", hit, 0},
 #ifndef BENCH_LOCKS_ONLY
     BENCH_ARENA_WORKS, {"start", start, 0}, {"urandom", urandom, 0},
     {"hash-8", hash_8, 0}, {"hash-64", hash_64, 0}, {"hash-4096", hash_4096, 0},

@@ -14,18 +14,21 @@ trait Raw: Sync {
 struct Line<T>(T);
 
 macro_rules! face {
-    ($type:ty, $the_lock:ident, $lock:ident, $unlock:ident, $alone:ident) => {
-        static $the_lock: Line<$type> = Line(<$type as Raw>::FREE);
+    ($type:ty, $locks:ident, $lock:ident, $unlock:ident, $alone:ident) => {
+        static $locks: [Line<$type>; 8] = {
+            const FREE: Line<$type> = Line(<$type as Raw>::FREE);
+            [FREE; 8]
+        };
 
         #[no_mangle]
-        pub extern "C" fn $lock() { Raw::lock(&$the_lock.0) }
+        pub extern "C" fn $lock(i: i32) { Raw::lock(&$locks[i as usize].0) }
 
         #[no_mangle]
-        pub unsafe extern "C" fn $unlock() { Raw::unlock(&$the_lock.0) }
+        pub unsafe extern "C" fn $unlock(i: i32) { Raw::unlock(&$locks[i as usize].0) }
 
         #[no_mangle]
         pub extern "C" fn $alone(times: i64) -> u64 {
-            let lock = black_box(&$the_lock.0);
+            let lock = black_box(&$locks[0].0);
             let before = Instant::now();
             for _ in 0..times {
                 Raw::lock(lock);
@@ -42,6 +45,12 @@ impl Raw for parking_lot::RawMutex {
     fn lock(&self) { parking_lot::lock_api::RawMutex::lock(self) }
     #[inline(always)]
     unsafe fn unlock(&self) { parking_lot::lock_api::RawMutex::unlock(self) }
+}
+
+#[no_mangle]
+pub extern "C" fn parking_lot_lock_for(i: i32, ns: i64) -> i32 {
+    let limit = std::time::Duration::from_nanos(ns as u64);
+    parking_lot::lock_api::RawMutexTimed::try_lock_for(&PARKING_LOT[i as usize].0, limit) as i32
 }
 use std::cell::UnsafeCell;
 use std::sync::{Mutex, MutexGuard};

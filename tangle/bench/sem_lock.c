@@ -1,13 +1,29 @@
 // Ours. A POSIX semaphore that counts to one.
 #include <semaphore.h>
 
+#include "bench/clock.h"
 #include "bench/peer.h"
 
-static sem_t the_lock BENCH_LINE;
+static struct { sem_t sem BENCH_LINE; } locks[BENCH_LOCKS];
 
-static inline void peer_lock(void) { while (sem_wait(&the_lock) != 0) { } }
-static inline void peer_unlock(void) { sem_post(&the_lock); }
-static void fresh(void) { sem_init(&the_lock, 0, 1); }
+static inline void peer_lock(int i) { while (sem_wait(&locks[i].sem) != 0) { } }
+static inline void peer_unlock(int i) { sem_post(&locks[i].sem); }
+
+static void
+fresh(void)
+{
+    for (int i = 0; i < BENCH_LOCKS; i++) {
+        sem_init(&locks[i].sem, 0, 1);
+    }
+}
+
+#define BENCH_TIMED
+static inline int
+peer_lock_for(int i, int64_t ns)
+{
+    struct timespec end = bench_after(ns);
+    return sem_clockwait(&locks[i].sem, CLOCK_MONOTONIC, &end) == 0;
+}
 
 #include "bench/locks.h"
 
@@ -30,5 +46,5 @@ peer_wake(int *turn, int number)
 #include "bench/sleeps.h"
 
 const struct bench_peer bench_sem = {
-    "sem", fresh, { BENCH_LOCK_WORKS, {"pass", 0, pass} },
+    "sem", fresh, { BENCH_LOCK_WORKS, {"timed", 0, timed}, {"pass", 0, pass} },
 };

@@ -17,7 +17,7 @@ pass(struct bench_seat *seat)
         if (turn == 2) {
             break;              /* the other has left */
         }
-        t->guarded++;
+        t->guarded[0].count++;
         BENCH_STORE(&seat->count, seat->count + 1);
         __atomic_store_n(&t->turn, other, __ATOMIC_SEQ_CST);
         peer_wake(&t->turn, other);

@@ -97,7 +97,9 @@ class Goals(unittest.TestCase):
 
     def test_what_was_not_measured_has_no_verdict(self):
         verdicts = report.goals({}, self.NAMES)
-        self.assertEqual(list(verdicts.values()), [{}] * 10)
+        self.assertEqual(len(verdicts), 14)
+        self.assertEqual([goal for goal, at in verdicts.items() if at], [goal for goal in verdicts if goal.startswith(report.NOT_OF_THE_GIL)])
+        self.assertEqual([at for at in verdicts.values() if at], [{"port-gil": None}] * 4)
         self.assertNotIn("met", report.goal_table(verdicts))
 
     def test_alone(self):
@@ -107,12 +109,35 @@ class Goals(unittest.TestCase):
 
     def test_crowds(self):
         def cell(gap, ours, best):
-            return {("crowd", 256, 50, gap): {"port-gil": ours, "cpython-gil": best, "parking-lot": 1.0}}
+            return {("crowd", 256, 50, gap): {"port-gil": ours, "cpython-gil": best, "port-ft": ours, "cpython-ft": best, "parking-lot": 1.0}}
         cells = cell(0, 2.0, 1.9) | cell(1, 2.0, 1.9) | cell(2, 2.0, 1.9) | cell(3, 2.0, 1.9) | cell(4, 1.0, 2.0)
-        self.assertEqual(self.verdict("Crowds: at least", cells), ("in 4 of 5", True))
-        self.assertEqual(self.verdict("Crowds: at least", cells | cell(5, 1.0, 2.0)), ("in 4 of 6", False))
-        self.assertEqual(self.verdict("Crowds: nowhere", cells), ("least 0.50 × (256: 50/4), below in 1 of 5", False))
-        self.assertEqual(self.verdict("256 threads", cells), ("least 1.00 ×, mean 1.74 ×", True))
+        self.assertEqual(self.verdict("Crowds: at least", cells, "port-ft"), ("in 4 of 5", True))
+        self.assertEqual(self.verdict("Crowds: at least", cells | cell(5, 1.0, 2.0), "port-ft"), ("in 4 of 6", False))
+        self.assertEqual(self.verdict("256 threads", cells, "port-ft"), ("least 1.00 ×, mean 1.74 ×", True))
+        self.assertEqual(self.verdict("Crowds: nowhere", cells), ("least 0.50 × (256: 50/4), beyond in 1 of 5", False))
+        self.assertEqual(self.verdict("Crowds: nowhere", cell(0, 0.95, 1.0)), ("least 0.95 × (256: 50/0), beyond in 0 of 1", True))
+
+    def test_four_goals_are_not_asked_of_the_build_with_the_gil(self):
+        cells = {("alternate", 2, 0, 0): {"port-gil": 0.3, "port-ft": 0.3}, ("wait", 8, 1000, 0): {"port-gil": 1.0, "port-ft": 1.0}}
+        self.assertIsNone(self.verdict("Alternation", cells))
+        self.assertEqual(self.verdict("Alternation", cells, "port-ft"), ("0.30 µs", True))
+        self.assertIsNone(self.verdict("Longest wait of 8", cells))
+        self.assertIn("| – | 0.30 µs: met |", report.goal_table({"Alternation": {"port-gil": None, "port-ft": ("0.30 µs", True)}}))
+
+    def test_the_longest_wait_is_held_to_twice_cpythons_up_to_64_threads(self):
+        def cell(threads, ours, theirs):
+            return {("wait", threads, 50, 0): {"port-ft": ours, "cpython-ft": theirs}}
+        self.assertEqual(self.verdict("Longest wait of up", cell(64, 40.0, 20.0) | cell(256, 99.0, 1.0), "port-ft"), ("most 2.00 × (64: 50/0), beyond in 0 of 1", True))
+        self.assertEqual(self.verdict("Longest wait of up", cell(64, 60.0, 20.0) | cell(2, 1.0, 1.0), "port-ft"), ("most 3.00 × (64: 50/0), beyond in 1 of 2", False))
+
+    def test_what_a_waiter_is_promised(self):
+        self.assertEqual(self.verdict("Waits with", {("timed", 2, 2, 5): {"port-gil": 95.0, "cpython-gil": 100.0}}), ("least 0.95 ×", True))
+        self.assertEqual(self.verdict("Waits with", {("timed", 2, 2, 5): {"port-gil": 4.0, "cpython-gil": 100.0}}), ("least 0.04 ×", False))
+        self.assertEqual(self.verdict("A wait beside", {("latency", 2, 2, 0): {"port-gil": 1.0, "cpython-gil": 1.0}}), ("1.00 ×", True))
+        self.assertEqual(self.verdict("A wait beside", {("latency", 2, 2, 0): {"port-gil": 9.0, "cpython-gil": 1.0}}), ("9.00 ×", False))
+        due = {("due-idle", 1, 0, 0): {"port-gil": 0.2, "cpython-gil": 0.1}}
+        self.assertEqual(self.verdict("A waiter that is due", due), ("+0.10 ms (one processor, `SCHED_IDLE`)", True))
+        self.assertEqual(self.verdict("A waiter that is due", due | {("poller", 1, 0, 0): {"port-gil": 5000.0, "cpython-gil": 0.1}}), ("+4999.90 ms (attached poller)", False))
 
     def test_arena(self):
         self.assertEqual(self.verdict("Arena", {("arena-warm", 1, 0, 0): {"port-gil": 2.0, "cpython-gil": 4.0}}), ("0.50 ×", True))
@@ -120,7 +145,7 @@ class Goals(unittest.TestCase):
 
 
 class Report(unittest.TestCase):
-    FACTS = {"at": "2026-01-01", "quick": False, "missing": {"nsync": "it is away"},
+    FACTS = {"at": "2026-01-01", "quick": False, "refused": [], "missing": {"nsync": "it is away"},
              "machine": {"processor": "P", "cores": 2, "virtual": "", "kernel": "Linux 1", "compiler": "cc 1"},
              "peers": {"cpython-gil": "3.14", "port-gil": ""}, "titles": {peer.name: peer.title for peer in bench.PEERS}}
 
@@ -134,7 +159,7 @@ class Report(unittest.TestCase):
     def test_every_figure_is_in_the_csv_and_a_missing_peer_is_named(self):
         with tempfile.TemporaryDirectory() as folder:
             place = pathlib.Path(folder)
-            text = self.write(place, [[r, "crowd", n, 0, 0, peer, v * r, 10, 20, 0, 1] for r in (1, 2, 3) for n in (2, 4)
+            text = self.write(place, [[r, "crowd", n, 0, 0, peer, v * r, 10, 20, "", 0, 1] for r in (1, 2, 3) for n in (2, 4)
                                       for peer, v in (("cpython-gil", 1.0), ("port-gil", 2.0))])
             with open(place / "bench.csv") as file:
                 figures = list(csv.DictReader(file))
@@ -145,24 +170,43 @@ class Report(unittest.TestCase):
 
     def test_what_is_below_a_goal_is_bold_and_the_policy_has_its_gain(self):
         with tempfile.TemporaryDirectory() as folder:
-            text = self.write(pathlib.Path(folder), [[1, "crowd", 8, 50, 0, peer, value, 10, 20, 0, 1] for peer, value in (
+            text = self.write(pathlib.Path(folder), [[1, "crowd", 8, 50, 0, peer, value, 10, 20, "", 0, 1] for peer, value in (
                 ("cpython-gil", 1.0), ("cpython-ft", 4.0), ("port-gil", 2.0), ("upstream-gil", 0.5), ("port-ft", 3.0))])
-        self.assertIn("| 8: 50/0 | **0.500** | 2.00 | **0.750** | **0.750** |", text)
+        self.assertIn("| 8: 50/0 | 0.500 | 2.00 | **0.750** | **0.750** |", text)
         self.assertIn("| crowd of 8, mean of all cells | 4.00 | – |", text)
 
     @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here: make setup bench")
     def test_each_plot_stands_with_its_work(self):
         with tempfile.TemporaryDirectory() as folder:
             place = pathlib.Path(folder)
-            text = self.write(place, [[1, work, 1, 0, 0, peer, v, "", "", 0, 1] for work in ("arena-warm", "start") for peer, v in (("cpython-gil", 4), ("port-gil", 2))])
+            text = self.write(place, [[1, work, 1, 0, 0, peer, v, "", "", "", 0, 1] for work in ("arena-warm", "start") for peer, v in (("cpython-gil", 4), ("port-gil", 2))])
             self.assertIn("**Arena, warm**: one node.\n\n![One node drawn", text)
             svg = (place / "bench-arena-warm.svg").read_text()
         self.assertIn("the port, GIL build", svg)
         self.assertNotIn("black", svg)
 
+    def test_what_was_missed_is_told_cell_by_cell(self):
+        with tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder)
+            self.write(place, [[r, "crowd", 8, 50, gap, peer, value * r, 10, 20, "", 0, 1] for r in (1, 1.01) for gap, figures in ((0, (4.0, 3.0)), (100, (4.0, 3.999)), (200, (4.0, 5.0)))
+                               for peer, value in zip(("cpython-ft", "port-ft"), figures)])
+            text = (place / "bench-missed.md").read_text()
+        self.assertIn("2 of 2 goals.", text)
+        self.assertIn("80 % of the cells (port FT): in 1 of 3. The cells: 8: 50/0 0.75 ×, (8: 50/100 1.00 ×).", text)
+        self.assertIn("build of the same kind (port FT): least 0.75 × (8: 50/0), beyond in 1 of 3. The cells: 8: 50/0 0.75 ×.", text)
+
+    def test_longest_waits_stand_beside_cpythons_and_a_starved_waiter_is_told_as_such(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = self.write(pathlib.Path(folder), [[1, work, threads, section, gap, peer, value, "", "", longest, 0, 1] for work, threads, section, gap, figures, longest in (
+                ("wait", 64, 50, 0, (1.0, 3.0), ""), ("wait", 256, 50, 0, (1.0, 3.0), ""), ("timed", 2, 2000000, 5000000, (100, 4), ""), ("latency", 2, 2000000, 0, (1.0, 9.0), 77),
+                ("poller", 1, 0, 0, (0.06, 5000.0), ""), ("crowd-2-locks", 8, 50, 100, (3.0, 4.0), "")) for peer, value in zip(("cpython-gil", "port-gil"), figures)])
+        for row in ("| 64: 50/0 | 1.00 | 3.00 | **3.00** | – | – | – | – |", "| 256: 50/0 | 1.00 | 3.00 | 3.00 | – | – | – | – |", "| peer | held 2 ms, limit 5 ms |",
+                    "| the port, GIL build | 9.00 | 77.0 |", "| the port, GIL build | > 5 s |", "| peer | 2 locks |"):
+            self.assertIn(row, text)
+
     def test_a_line_that_is_no_measurement_is_named(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(SystemExit, r"raw\.csv:3: not a measurement"):
-            self.write(pathlib.Path(folder), [[1, "wait", 8, 1000, 0, "port-gil", 1.0, 1, 1, 0, 1], [1, "wait", 8]])
+            self.write(pathlib.Path(folder), [[1, "wait", 8, 1000, 0, "port-gil", 1.0, 1, 1, "", 0, 1], [1, "wait", 8]])
 
 
 class Program(unittest.TestCase):
@@ -183,10 +227,30 @@ class Plan(unittest.TestCase):
         self.assertEqual({(c.threads, c.section, c.gap) for c in crowd},
                          {(n, s, g) for n in (2, 4, 8, 64, 256) for s in (0, 50, 1000) for g in (0, 100, 200)})
 
+    def test_the_longest_wait_is_looked_for_in_every_cell(self):
+        for quick in (True, False):
+            crowd, wait = ({(c.threads, c.section, c.gap) for c in bench.plan(quick) if c.label == work} for work in ("crowd", "wait"))
+            self.assertEqual(crowd, wait)
+
+    def test_a_crowd_of_ones_own(self):
+        self.assertEqual(bench.crowd_cell("8:50/100:2:700").line("futex"), "futex crowd 8 50 100 100 2 700\n")
+        self.assertEqual(bench.crowd_cell("4:0/0").label, "crowd")
+        with self.assertRaisesRegex(SystemExit, "8:50 is no crowd"):
+            bench.crowd_cell("8:50")
+
+    def test_what_a_machine_refuses_is_no_measurement(self):
+        class Fake:
+            def ask(self, peer, cell):
+                return {"ns": -1.0, "times": 1, "refused": 1, "span": 1, "busy": 0, "own": 0}
+        with contextlib.redirect_stderr(io.StringIO()):
+            out = io.StringIO()
+            refused = bench.run(Fake(), [bench.Cell("due-fifo", among=("port-gil",))], bench.PEERS, dict.fromkeys((p.name for p in bench.PEERS), {"due-fifo"}), 1, 1, csv.writer(out), 0)
+        self.assertEqual((refused, out.getvalue()), ({"due-fifo"}, ""))
+
     def test_a_quick_run_and_a_smoke_leave_no_work_out(self):
-        works = {cell.work for cell in bench.plan(False)}
-        self.assertEqual({cell.work for cell in bench.plan(True)}, works)
-        self.assertEqual(sorted(cell.work for cell in bench.smoke_plan()), sorted(works))
+        works = {cell.label for cell in bench.plan(False)}
+        self.assertEqual({cell.label for cell in bench.plan(True)}, works)
+        self.assertEqual(sorted(cell.label for cell in bench.smoke_plan()), sorted(works))
 
     def test_an_unknown_peer_is_refused_by_name(self):
         before, sys.argv = sys.argv, ["bench.py", "--peer", "nobody"]
