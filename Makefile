@@ -116,7 +116,7 @@ coverage: tangle ## lines and branches of tangle/ that the suites reach, under t
 	@$(MAKE) --no-print-directory $(JOBS) suites WHICH="cov-gil$(UPSTREAM) cov-ft$(UPSTREAM)" RUN="$(RUN) --quiet --apart"
 	@sh tests/coverage.sh
 tools:          ## test the tools themselves: bad chapters, altered archives, loose citations, the README
-	@$(PYTHON) -m unittest discover -s tests/tools -p 'check_*.py' -t tests/tools 2>&1
+	@$(PYTHON) tests/tools/house.py
 lockstep: tangle traces ## fail when tangle/, tests/ or book/traces/ are not what the chapters make
 	@$(PYTHON) book/tangle.py --committed
 check: FUZZ_RUNS := 200000

@@ -260,27 +260,6 @@ class Make(unittest.TestCase):
             self.assertIn("weave.py html", done.stdout)
             self.assertEqual([path.read_text() for path in pathlib.Path(folder).glob("*.ran")], [])
 
-    def test_install(self):
-        """Readable by all under any umask, in a folder with a space, each file replaced; a relative PREFIX is this folder's."""
-        with tempfile.TemporaryDirectory() as folder:
-            top = pathlib.Path(folder, "a b")
-            first = run("make", "-s", "-C", ROOT, "install", "PREFIX=/usr", f"DESTDIR={top}", umask=0o077)
-            self.assertEqual(first.returncode, 0, first.stderr)
-            made = [path for path in top.rglob("*") if not path.is_symlink()]
-            self.assertEqual([path for path in made if path.stat().st_mode & 0o444 != 0o444], [])
-            self.assertEqual({path.name for path in top.parent.iterdir()}, {"a b"})
-            library = top / "usr/lib/libgroundfloor.so.0"
-            with open(library, "rb") as mapped:         # as a running program has it
-                self.assertEqual(run("make", "-s", "-C", ROOT, "install", "PREFIX=/usr", f"DESTDIR={top}").returncode, 0)
-                self.assertEqual(os.fstat(mapped.fileno()).st_nlink, 0)
-                self.assertNotEqual(os.fstat(mapped.fileno()).st_ino, library.stat().st_ino)
-            self.assertEqual(list(top.rglob("*.new")), [])
-            relative = os.path.relpath(top / "it's", ROOT)
-            self.assertEqual(run("make", "-s", "-C", ROOT, "install", f"PREFIX={relative}").returncode, 0)
-            environment = {**os.environ, "PKG_CONFIG_PATH": str(top / "it's/lib/pkgconfig")}
-            flags = run("sh", "-c", "eval \"set -- $(pkg-config --cflags groundfloor)\"; for f; do echo \"$f\"; done", env=environment).stdout.splitlines()
-            self.assertTrue(os.path.samefile(flags[0].removeprefix("-I"), top / "it's/include/groundfloor"), flags)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,14 +1,23 @@
-"""A small house in a temporary folder: the real tools, chapters and a CPython tree of the test's own making."""
+"""A small house in a temporary folder: the real tools, chapters and a CPython tree of the test's own making.
+
+    python3 tests/tools/house.py [check_tangle.Traps …]
+
+runs the tests of the tools, on all cores, a class of them at a time; `python3 -m unittest` in this folder runs them one by one.
+"""
+import concurrent.futures
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TOOLS = [str(path.relative_to(ROOT)) for folder in ("book", "upstream-refs") for path in sorted((ROOT / folder).glob("*.py"))]
+LONG = ("check_house.FromChapterToCompiler", "check_house.Readme", "check_tangle.Traps", "check_refs.Refs", "check_run.Runs")      # begun first
 
 # A chapter with nothing wrong: a file of the port under its citation, and a claim with its test.
 GOOD = """# Good
@@ -104,3 +113,30 @@ class House(unittest.TestCase):
         """Everything that tangling made, by name."""
         return {str(p.relative_to(self.root)): p.read_bytes() for room in ("tangle", "tests", "build/line")
                 for p in (self.root / room).rglob("*") if p.is_file()}
+
+
+def classes(suite):
+    """The names of a suite's test classes."""
+    for test in suite:
+        yield from classes(test) if isinstance(test, unittest.TestSuite) else [test.id().rpartition(".")[0]]
+
+
+def main():
+    found = unittest.defaultTestLoader.discover(str(ROOT / "tests/tools"), pattern="check_*.py", top_level_dir=str(ROOT / "tests/tools"))
+    names = sys.argv[1:] or sorted(set(classes(found)), key=lambda name: (name not in LONG, name))
+
+    def one(name):
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-m", "unittest", name], cwd=ROOT / "tests/tools", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        count = re.search(r"^Ran (\d+) tests?", done.stdout, re.MULTILINE)
+        print(f"{'FAIL' if done.returncode else 'ok  '} {name}: {count.group(1) if count else 'no'} tests, {time.monotonic() - started:.1f} s"
+              + (f"\n{done.stdout}" if done.returncode else ""), flush=True)
+        return done.returncode
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        failed = sum(map(bool, pool.map(one, names)))
+    print(f"tools: {failed} of {len(names)} classes of tests failed" if failed else f"tools: {len(names)} classes of tests, all pass")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
