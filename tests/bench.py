@@ -165,6 +165,11 @@ class Cell:
     def label(self):
         return self.work + (f"-{self.locks}-locks" if self.locks > 1 else "") + (f"-{self.turns}-turns" if self.turns else "")
 
+    @property
+    def cost(self):
+        """About how many milliseconds it takes: a bucket has to be filled, a waiter that is due comes back many times."""
+        return self.ms + (1500 if self.work.startswith("bucket") else 400 if self.work.startswith(("due", "poller")) else 40)
+
     def line(self, peer):
         return f"{peer} {self.work} {self.threads} {self.section} {self.gap} {self.ms} {self.locks} {self.turns}\n"
 
@@ -173,7 +178,7 @@ class Cell:
 
 
 WATCHED = ("cpython-gil", "cpython-ft", "port-gil", "port-ft", "parking-lot")       # whose longest wait is looked for in every cell
-CONTEST = (*WATCHED, "pthread")                                                     # who is asked to let a waiter in that is due
+CONTEST = (*WATCHED, "pthread")     # who is asked to let a waiter in that is due; the last of them starves it for 5 s
 
 
 def smoke_plan():
@@ -196,7 +201,7 @@ def plan(quick):
     cells += [Cell("alternate", 2, ms=50 if quick else 100)]
     cells += [Cell("timed", 2, hold * 1000000, limit * 1000000, ms=100 if quick else 400) for hold, limit in ((2, 5), (5, 12))]
     cells += [Cell("latency", 2, 2000000, 0, ms=100 if quick else 400)]
-    cells += [Cell(work, ms=1 if quick else 5, among=CONTEST) for work in ("poller", "due-equal", "due-idle", "due-fifo")]
+    cells += [Cell(work, ms=1, among=WATCHED if quick else CONTEST) for work in ("poller", "due-equal", "due-idle", "due-fifo")]
     return cells
 
 
@@ -305,7 +310,7 @@ def run(program, cells, peers, works, rounds, first, out, patience):
     """All rounds, written as they come. Returns the works that this machine refuses."""
     cpus = len(os.sched_getaffinity(0))
     jobs = [(cell, [peer for peer in peers if cell.work in works[peer.name] and (not cell.among or peer.name in cell.among)]) for cell in cells]
-    progress, refused = Progress(rounds * sum((cell.ms + 40) * len(able) for cell, able in jobs)), set()
+    progress, refused = Progress(rounds * sum(cell.cost * len(able) for cell, able in jobs)), set()
     for number in range(first, first + rounds):
         for cell, able in jobs:
             for peer in random.sample(able, len(able)):
@@ -317,7 +322,7 @@ def run(program, cells, peers, works, rounds, first, out, patience):
                     longest = f"{answer['worst'] / 1e6:.6g}" if cell.work == "latency" else ""
                     out.writerow([number, cell.label, cell.threads, cell.section, cell.gap, peer.name, f"{value_of(cell, answer):.6g}",
                                   answer.get("least", ""), answer.get("most", ""), longest, f"{foreign:.3f}", int(foreign < bench_report.FOREIGN)])
-                progress.step(cell.ms + 40, f"round {number - first + 1} of {rounds}, {cell.label}" + (f", {cell.threads} threads" if cell.threads > 1 else ""))
+                progress.step(cell.cost, f"round {number - first + 1} of {rounds}, {cell.label}" + (f", {cell.threads} threads" if cell.threads > 1 else ""))
     progress.end()
     return refused
 
@@ -345,7 +350,7 @@ def machine():
 
 def main():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arg.add_argument("--quick", action="store_true", help="fewer cells and rounds: under two minutes")
+    arg.add_argument("--quick", action="store_true", help="fewer cells and rounds: about three minutes")
     arg.add_argument("--rounds", type=int, help="how often everything is measured (5; quick: 3)")
     arg.add_argument("--work", action="append", default=[], help="only works whose name starts so: uncontended, crowd, …")
     arg.add_argument("--peer", action="append", default=[], help="only these peers (CPython's are measured as well, to compare with)")

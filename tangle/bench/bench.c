@@ -91,7 +91,7 @@ turns_of(long ns)
     return (unsigned)((double)ns * turns_per_ns + 0.5);
 }
 /* Nanoseconds of one of as many repetitions as fill `ms` milliseconds; or -1:
- * the kernel does not allow it. A waiter gets a thousand times as long. */
+ * the kernel does not allow it. A waiter is given up after 5,000 times as long. */
 static double
 repeat(const struct bench_peer *peer, const struct bench_work *work, int ms,
        long *times)
@@ -100,7 +100,7 @@ repeat(const struct bench_peer *peer, const struct bench_work *work, int ms,
     if (peer->fresh) {
         peer->fresh();
     }
-    bench_due_limit = enough * 1000;
+    bench_due_limit = enough * 5000;
     took = work->run(1);
     *times = 1;
     while (took < enough) {
