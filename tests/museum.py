@@ -29,6 +29,13 @@ BUILD = ROOT / "build/museum"
 BEGIN, END = "<!-- written by: make museum TABLE=write -->", "<!-- end of what make museum wrote -->"
 KEYS = {"bug", "what", "file", "in", "scenario", "build", "says", "define", "policy"}
 FT = "-DPy_GIL_DISABLED=1"
+APART = ("explorer", "graph", "state", "threads", "trace")      # of tangle/simulation/, and simulate: what is no part of a state
+
+
+def of_make(name):
+    """What tests/simulation.mk says of a build, so that the museum builds as it does."""
+    text = (ROOT / "tests/simulation.mk").read_text(encoding="utf-8")
+    return re.search(rf"^{name} *:= *(.*)$", text, re.M).group(1).split()
 
 
 class Broken(Exception):
@@ -168,11 +175,15 @@ class Builder:
     def compile(self, source, out, kind, first=None):
         """`first` is a tree that is looked at before the port's own."""
         path = first / source if first and (first / source).is_file() else pathlib.Path(source)
-        options = [*self.flags, *kind, *(["-include", "tangle/simulation/system.h"] if source.startswith("tangle/") else [])]
+        system = source.startswith("tangle/") and "/simulation/" not in source
+        apart = source in {"tests/simulate.c", *(f"tangle/simulation/{name}.c" for name in APART)}
+        options = [*self.flags, *of_make("SIM_FLAGS"), "-O2" if apart else "-O0", *kind, *(["-include", "tangle/simulation/system.h"] if system else [])]
         trees = [f"-I{first}/tangle"] if first else []
         done = run([*self.cc, *options, *trees, "-Itangle/simulation", "-Itangle", "-Itests", "-pthread", "-c", "-o", str(out), str(path)])
         if done.returncode:
             raise Broken(f"{source} does not compile:\n{done.stdout}")
+        if not apart:
+            run(["objcopy", *of_make("SIM_RENAME"), str(out)], check=True)
 
     def base(self, kind):
         folder = self.place / ("port" + "".join(re.sub(r"[^A-Za-z0-9]+", "-", k) for k in kind))
@@ -187,7 +198,7 @@ class Builder:
     def link(self, folder, base, changed):
         objects = {s: base / (s.replace("/", "-") + ".o") for s in self.sources}
         objects.update({s: folder / (s.replace("/", "-") + ".o") for s in changed})
-        done = run([*self.cc, *self.flags, "-pthread", "-o", str(folder / "simulate"), *map(str, objects.values())])
+        done = run([*self.cc, *self.flags, *of_make("SIM_LINK"), "-pthread", "-o", str(folder / "simulate"), *map(str, objects.values())])
         if done.returncode:
             raise Broken(f"the simulation does not link:\n{done.stdout}")
 

@@ -20,6 +20,16 @@ interrupt(int sig)
     interrupted = sig;
 }
 
+/* The first asks the exploration to end; the second ends the program. */
+static void
+heed_signals(void)
+{
+    struct sigaction action = { .sa_handler = interrupt,
+                                .sa_flags = (int)SA_RESETHAND };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static double
 seconds(void)
 {
@@ -29,23 +39,26 @@ seconds(void)
 }
 
 static int
-progress(const SimReport *report, double part)
+progress(const SimReport *report)
 {
     double now = seconds(), each = isatty(STDERR_FILENO) ? 0.2 : 10;
     if (now - told >= each) {
-        long done = report->executions + report->pruned;
-        fprintf(stderr, isatty(STDERR_FILENO)
-                ? "\r%-16s %11ld interleavings, about %2.0f %%, %.0f a second "
-                : "%-16s %11ld interleavings, about %2.0f %%, %.0f a second\n",
-                current->name, report->executions, 100 * part,
-                (double)done / (now - started));
+        fprintf(stderr, isatty(STDERR_FILENO) ? "\r%-16s %11ld states, %ld runs "
+                                              : "%-16s %11ld states, %ld runs\n",
+                current->name, report->states, report->executions);
         told = now;
     }
     return !interrupted;
 }
+enum { ALL_ORDERS = -1 };           // instead of a depth
+
 static SimBounds
 deeper(SimBounds bounds, int depth)
 {
+    if (depth == ALL_ORDERS) {
+        bounds.preemptions = -1;
+        return bounds;
+    }
     *(bounds.preemptions < 0 ? &bounds.interrupts : &bounds.preemptions) += depth;
     return bounds;
 }
@@ -70,20 +83,21 @@ explore(const SimScenario *s, int depth, SimReport *total)
     started = told = seconds();
     int failed = sim_explore(s, bounds, &report, progress);
     double took = seconds() - started;
-    long done = report.executions + report.pruned;
     if (isatty(STDERR_FILENO)) {
         fprintf(stderr, "\r%78s\r", "");
     }
-    char limit[16] = "any";
+    char limit[16] = "all";
     if (bounds.preemptions >= 0) {
         snprintf(limit, sizeof(limit), "%d", bounds.preemptions);
     }
-    printf("%-16s %3s %2d %2d %10ld %10ld %5ld %8.0f/s%s\n", s->name, limit,
-           bounds.interrupts, bounds.leaps, report.executions, report.pruned,
-           report.deepest, (double)done / (took > 1e-6 ? took : 1e-6),
-           interrupted ? "  (stopped)" : "");
+    printf("%-16s %3s %2d %2d %8ld %8ld %9.3g %5ld %6.2f%s\n", s->name, limit,
+           bounds.interrupts, bounds.leaps, report.states, report.edges,
+           report.schedules, report.deepest, took,
+           interrupted ? "  (stopped)" : report.whole ? "  all orders" : "");
     total->executions += report.executions;
-    total->pruned += report.pruned;
+    total->states += report.states;
+    total->edges += report.edges;
+    total->whole += report.whole;
     total->steps += report.steps;
     if (failed) {
         tell_failure(s, &report);
@@ -97,21 +111,22 @@ explore_all(char **names, int depth, long least)
     SimReport total = {0};
     int failed = 0;
     double begun = seconds();
-    printf("%-16s %3s %2s %2s %10s %10s %5s\n", "scenario", "pre", "in", "lp",
-           "executions", "pruned", "steps");
+    int count = 0;
+    printf("%-16s %3s %2s %2s %8s %8s %9s %5s %6s\n", "scenario", "pre", "in",
+           "lp", "states", "edges", "schedules", "steps", "s");
     for (const SimScenario *s = scenarios; s->name && !interrupted; s++) {
         int wanted = names[0] == NULL;
         for (char **name = names; *name != NULL; name++) {
             wanted |= strcmp(*name, s->name) == 0;
         }
+        count += wanted;
         failed += wanted && explore(s, depth, &total);
     }
-    double took = seconds() - begun;
-    printf("%ld interleavings, %ld steps, %.1f s, %.0f interleavings a second\n",
-           total.executions, total.steps, took,
-           (double)(total.executions + total.pruned) / (took > 0 ? took : 1));
-    if (!interrupted && total.executions < least) {
-        printf("FAILED: fewer than %ld interleavings\n", least);
+    printf("%ld states, %ld edges, %ld runs of %ld steps, %.1f s; all orders of %d "
+           "scenarios of %d\n", total.states, total.edges, total.executions,
+           total.steps, seconds() - begun, total.whole, count);
+    if (!interrupted && total.states < least) {
+        printf("FAILED: fewer than %ld states\n", least);
         failed++;
     }
     return interrupted ? 130 : failed != 0;
@@ -119,7 +134,7 @@ explore_all(char **names, int depth, long least)
 static int
 usage(void)
 {
-    fputs("usage: simulate [--depth N] [--least N] [SCENARIO ...]\n"
+    fputs("usage: simulate [--depth N|all] [--least N] [SCENARIO ...]\n"
           "       simulate --replay SCENARIO SCHEDULE\n"
           "       simulate --list\n", stderr);
     return 2;
@@ -134,40 +149,58 @@ list(void)
     return 0;
 }
 
+static const SimScenario *
+wanted(const char *name)
+{
+    const SimScenario *s = find_scenario(name);
+    if (s == NULL) {
+        fprintf(stderr, "simulate: no scenario %s (--list)\n", name);
+    }
+    return s;
+}
+
+static int
+replay(const char *name, const char *schedule)
+{
+    const SimScenario *s = wanted(name);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    return s == NULL ? 2 : sim_replay(s, schedule, stdout);
+}
+
 int
 main(int argc, char **argv)
 {
     int depth = 0;
     long least = 0;
-    signal(SIGINT, interrupt);
-    signal(SIGTERM, interrupt);
+    heed_signals();
     for (argv++; *argv && strncmp(*argv, "--", 2) == 0; argv++) {
         if (strcmp(*argv, "--list") == 0) {
             return list();
         }
         if (strcmp(*argv, "--replay") == 0 && argc == 4) {
-            const SimScenario *s = find_scenario(argv[1]);
-            return s == NULL ? usage() : sim_replay(s, argv[2], stdout);
+            return replay(argv[1], argv[2]);
         }
         int is_depth = strcmp(*argv, "--depth") == 0;
         char *end;
         if ((!is_depth && strcmp(*argv, "--least") != 0) || argv[1] == NULL) {
             return usage();
         }
-        long number = strtol(*++argv, &end, 10);
+        int all = is_depth && strcmp(argv[1], "all") == 0;
+        long number = strtol(all ? "0" : argv[1], &end, 10);
+        argv++;
         if (*end != '\0' || number < 0 || number > (is_depth ? 20 : 1000000000)) {
             return usage();
         }
         if (is_depth) {
-            depth = (int)number;
+            depth = all ? ALL_ORDERS : (int)number;
         }
         else {
             least = number;
         }
     }
     for (char **name = argv; *name != NULL; name++) {
-        if (find_scenario(*name) == NULL) {
-            fprintf(stderr, "simulate: no scenario %s (--list)\n", *name);
+        if (wanted(*name) == NULL) {
             return 2;
         }
     }

@@ -4,18 +4,25 @@ SIM_DEPTH    := $(or $(DEPTH),0)
 SIM_LEAST    := 100000
 SIM_TANGLED  := $(patsubst tangle/%.c,%,$(wildcard tangle/pysync/*.c tangle/host/*.c tangle/simulation/*.c))
 SIM_BOTH      = $(SIM_TANGLED:%=build/simulated.$(1)/%.o) build/simulated.$(1)/tests/scenarios.o
+# What a state is made of: the globals of all but these, in two sections of their own (but for gcov, whose counters are globals, too).
+# A thread-local is a global there, addresses stay where they are, and the code keeps its variables in memory, where a state can find them.
+SIM_APART    := $(addprefix %/,$(addprefix simulation/,explorer.o graph.o state.o threads.o trace.o) $(addprefix tests/,simulate.o support.o))
+SIM_LINK     := -no-pie -Wl,-z,now
+SIM_FLAGS    := -D_Thread_local= -fno-pie
+SIM_RENAME   := --rename-section .data=simdata --rename-section .bss=simbss --rename-section .data.rel=simdata --rename-section .data.rel.local=simdata
+sim-object    = $(CC) $(STRICT) $(filter-out -fsanitize=thread,$(flags-$(1))) $(SIM_FLAGS) $(if $(filter $(SIM_APART),$@),,$(if $(findstring -O2,$(flags-$(1))),-O0)) -pthread \
+  -I$(2)tangle/simulation -I$(2)tangle $(3) -MMD -MP -c -o $@ $< $(if $(filter $(SIM_APART),$@)$(findstring --coverage,$(flags-$(1))),,&& objcopy $(SIM_RENAME) $@)
 
 # $(1) configuration, $(2) where its sources are
 define simulation
 build/simulated.$(1)/tests/%.o: $(2)tests/%.c build/flags.$(1)
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -I$(2)tangle/simulation -I$(2)tangle -I$(2)tests -MMD -MP -c -o $$@ $$<
+	@mkdir -p $$(@D) && $$(call sim-object,$(1),$(2),-I$(2)tests)
 build/simulated.$(1)/%.o: $(2)tangle/%.c build/flags.$(1)
-	@mkdir -p $$(@D) && $$(CC) $$(STRICT) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -I$(2)tangle/simulation -I$(2)tangle \
-	  -include $(2)tangle/simulation/system.h -MMD -MP -c -o $$@ $$<
+	@mkdir -p $$(@D) && $$(call sim-object,$(1),$(2),$$(if $$(findstring /simulation/,$$<),,-include $(2)tangle/simulation/system.h))
 build/simulate.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/simulate.o
-	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -o $$@ $$^ $$(LDFLAGS)
+	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) $(SIM_LINK) -pthread -o $$@ $$^ $$(LDFLAGS)
 build/check_simulation.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/check_simulation.o build/simulated.$(1)/tests/support.o
-	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
+	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) $(SIM_LINK) -pthread -o $$@ $$^ $$(LDFLAGS) $$(CHECK)
 endef
 $(foreach c,$(EVERY_CONFIG),$(eval $(call simulation,$(c),$(LINE))))
 $(foreach c,$(filter cov-%,$(PLAIN_TREE)),$(eval $(call simulation,$(c),)))
@@ -47,7 +54,7 @@ litmus: tangle  ## the memory orders of the ledgers, what they call needed, and 
 flags-record := -O0 -g
 $(eval $(call simulation,record,$(LINE)))
 build/record_locks: $(filter-out %/parking_lot.o %/scenarios.o,$(call SIM_BOTH,record)) build/simulated.record/tests/record_locks.o
-	@$(CC) $(flags-record) -pthread -o $@ $^ $(LDFLAGS)
+	@$(CC) $(flags-record) $(SIM_LINK) -pthread -o $@ $^ $(LDFLAGS)
 build/traces.done: build/record_locks build/record_arena book/weave/traces.py $(wildcard book/traces/*.json)
 	@$(PYTHON) book/weave/traces.py book/traces/arena.json build/record_arena
 	@for story in mutex parking-lot; do $(PYTHON) book/weave/traces.py book/traces/$$story.json build/record_locks $$story || exit 1; done

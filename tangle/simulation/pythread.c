@@ -1,7 +1,7 @@
 // Ours: of pythread/thread_pthread.h, the identity alone.
-#include "host/pythread.h"
+#include "simulation/system.h"
 
-#include <pthread.h>
+#include "host/pythread.h"
 
 PyThread_ident_t
 PyThread_get_thread_ident_ex(void)

@@ -307,7 +307,6 @@ sim_sched_yield(void)
         return 0;
     }
     SimThread *self = &world.thread[world.running];
-    self->yields++;
     if (self->no_yield) {
         sim_fail("%c spins, and had asked not to wait", 'A' + world.running);
     }
@@ -320,12 +319,6 @@ sim_sched_yield(void)
         (void)sim_step((SimOp){ .kind = SIM_YIELD, .where = HERE });
     }
     return 0;
-}
-
-int
-sim_yields(void)
-{
-    return world.thread[world.running].yields;
 }
 static char last_words[200];
 
@@ -382,4 +375,51 @@ sim_swap_locals(SimThread *from, SimThread *to)
 {
     from->local = _Py_tss_tstate;
     _Py_tss_tstate = to->local;
+}
+static struct place {
+    uint64_t alive;
+    _Alignas(16) char bytes[176];
+} heap[16];
+
+void *
+sim_malloc(size_t size)
+{
+    for (size_t i = 0; i < sizeof(heap) / sizeof(*heap) && !sim_asan; i++) {
+        if (heap[i].alive != ALIVE + world.serial && size <= sizeof(heap[i].bytes)) {
+            heap[i].alive = ALIVE + world.serial;
+            return heap[i].bytes;
+        }
+    }
+    return sim_asan ? malloc(size) : NULL;
+}
+
+void *
+sim_calloc(size_t n, size_t each)
+{
+    void *p = sim_malloc(n * each);
+    return p != NULL ? memset(p, 0, n * each) : NULL;
+}
+
+void
+sim_free(void *p)
+{
+    if (sim_asan || p == NULL) {
+        free(p);
+        return;
+    }
+    struct place *place = (struct place *)((char *)p - offsetof(struct place, bytes));
+    if (place->alive != ALIVE + world.serial) {
+        sim_fail("memory is given back that was not allocated");
+    }
+    memset(place->bytes, 0xDD, sizeof(place->bytes));
+    place->alive = DEAD;
+}
+
+void *
+sim_realloc(void *p, size_t size)
+{
+    if (sim_asan || p == NULL) {
+        return sim_asan ? realloc(p, size) : sim_malloc(size);
+    }
+    return size <= sizeof(heap->bytes) ? p : NULL;
 }

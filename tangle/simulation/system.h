@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,6 +41,10 @@ int sim_sched_yield(void);
 pthread_t sim_pthread_self(void);
 pid_t sim_gettid(void);
 int sim_sigmask(int how, const sigset_t *set, sigset_t *before);
+void *sim_malloc(size_t size);
+void *sim_calloc(size_t n, size_t each);
+void *sim_realloc(void *p, size_t size);
+void sim_free(void *p);
 ssize_t sim_writev(int fd, const struct iovec *piece, int n);
 void sim_abort(void) __attribute__((noreturn));
 void sim_assert_fail(const char *what, const char *file, unsigned line,
@@ -67,6 +72,10 @@ void sim_assert_fail(const char *what, const char *file, unsigned line,
 #define gettid sim_gettid
 #define clock_gettime sim_clock_gettime
 #define sched_yield sim_sched_yield
+#define malloc sim_malloc
+#define calloc sim_calloc
+#define realloc sim_realloc
+#define free sim_free
 #define writev sim_writev
 #define abort sim_abort
 #define __assert_fail sim_assert_fail

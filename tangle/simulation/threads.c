@@ -1,9 +1,12 @@
 // Simulated threads: coroutines that change places at announced steps only.
 #include "simulation/threads.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "simulation/world.h"
@@ -54,6 +57,14 @@ change_places(SimThread *from, SimThread *to)
         leave_for_ever(from, &world.outside);
     }
 }
+static __attribute__((noinline)) void
+clear_what_is_below(void)
+{
+    char below[2048];
+    memset(below, 0, sizeof(below));
+    __asm__ volatile("" : : "r"(below) : "memory");     // it is not for nothing
+}
+
 enum { SIM_STACK = 256 * 1024 };
 static const SimScenario *playing;
 
@@ -78,30 +89,37 @@ begin(void)
         world.outside.stack = (char *)(uintptr_t)from_stack;
         world.outside.size = from_size;
     }
+    clear_what_is_below();
+    errno = 0;
     playing->body[world.running]();
     self->done = 1;
     SimOption option = sim_decide();        // does not return when all are done
     leave_for_ever(self, chosen(option));
 }
-static char *
-make_stack(void)
+
+static _Alignas(4096) char stacks[SIM_THREADS][SIM_STACK];
+static ucontext_t blank;
+
+static void
+make_stacks(void)
 {
-    char *stack = mmap(NULL, SIM_STACK, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stack == MAP_FAILED || mprotect(stack, 4096, PROT_NONE) != 0) {
-        abort();                            // the lowest page is a guard
+    static int made;
+    for (int i = 0; i < SIM_THREADS && !made; i++) {
+        if (mprotect(stacks[i], 4096, PROT_NONE) != 0) {
+            abort();                        // the lowest page is a guard
+        }
     }
-    return stack;
+    if (!made++) {
+        getcontext(&blank);
+    }
 }
 
 static void
-prepare(SimThread *thread)
+prepare(SimThread *thread, char *stack)
 {
-    char *stack = thread->stack ? thread->stack : make_stack();
-    *thread = (SimThread){ .stack = stack, .size = SIM_STACK,
-                           .sp = stack + SIM_STACK,
+    *thread = (SimThread){ .context = blank, .stack = stack, .size = SIM_STACK,
+                           .sp = stack + SIM_STACK, .live = stack + SIM_STACK,
                            .next = { .kind = SIM_BEGIN } };
-    getcontext(&thread->context);           // may return twice: no locals after
     thread->context.uc_stack.ss_sp = thread->stack;
     thread->context.uc_stack.ss_size = SIM_STACK;
     makecontext(&thread->context, begin, 0);
@@ -122,6 +140,15 @@ refuse_dead_frames(const char *object)
         return;
     }
 }
+static __attribute__((noinline)) void
+let_one_go_on(SimThread *self)
+{
+    self->live = (const char *)__builtin_frame_address(0) + 2 * sizeof(void *);
+    SimThread *next = chosen(sim_decide());
+    if (next != self) {
+        change_places(self, next);
+    }
+}
 SimEvent
 sim_step(SimOp op)
 {
@@ -130,11 +157,11 @@ sim_step(SimOp op)
     }
     SimThread *self = &world.thread[world.running];
     self->next = op;
-    SimOption option = sim_decide();
-    SimThread *next = chosen(option);
-    if (next != self) {
-        change_places(self, next);
-    }
+    self->error = errno;
+    __builtin_unwind_init();                // the registers into this frame
+    let_one_go_on(self);
+    clear_what_is_below();
+    errno = self->error;
     if (op.object != NULL) {
         refuse_dead_frames(op.object);
     }
@@ -238,14 +265,21 @@ look_at_the_end(const SimScenario *scenario)
     }
 }
 
+__attribute__((noinline)) static void
+run_the_threads(void)
+{
+    if (setjmp(last_look) == 0) {           // the first choice may be refused
+        change_places(&world.outside, chosen(sim_decide()));
+    }
+}
+
 void
 sim_execute(const SimScenario *scenario)
 {
     playing = scenario;
     world.running = -1;
-    world.serial++;
+    world.serial += !sim_put_globals_back();
     world.n = 0;
-    world.steps = 0;
     world.semaphores = world.alone = world.noted = 0;
     world.excused = 0;
     world.writes = world.switches = 0;
@@ -253,14 +287,14 @@ sim_execute(const SimScenario *scenario)
     world.wall = 0;
     world.outcome = SIM_FINE;
     world.why[0] = '\0';
+    make_stacks();
     sim_forget_names();
     scenario->setup();
     while (world.n < SIM_THREADS && scenario->body[world.n] != NULL) {
-        prepare(&world.thread[world.n++]);
+        prepare(&world.thread[world.n], stacks[world.n]);
+        world.n++;
     }
-    ending = 0;
-    SimOption first = sim_decide();
-    change_places(&world.outside, chosen(first));
+    run_the_threads();
     world.running = -1;
     ending = 1;
     for (int i = 0; i < world.n; i++) {

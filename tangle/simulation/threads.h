@@ -45,7 +45,7 @@ int64_t sim_now(void);              // simulated nanoseconds; not a step
 void sim_advance(int64_t until);    // a wait ran out: the clock is at least so far
 typedef struct {
     int preemptions;        // switches away from a thread that could go on;
-                            // negative: any number, with sleep sets
+                            // negative: any number, all orders
     int interrupts;         // waits that a signal ends
     int leaps;              // times that the clock leaps when it is read
 } SimBounds;
@@ -78,7 +78,10 @@ void sim_set_wall(int64_t forward);     // someone sets the wall clock
 void sim_fork(void);                    // this thread lives on alone
 void sim_may_hang(int thread);          // it may sleep when all others ended
 void sim_no_yield(int on);              // from now on a yield is a failure
-int sim_yields(void);                   // how often this thread has yielded
 extern const int sim_asan;              // AddressSanitizer finds more, and aborts
+
+/* A variable that keeps its value from one execution to the next. It is no
+ * part of the scenario: no thread of it may look there. */
+#define SIM_KEPT __attribute__((section("simkept")))
 
 #endif  // SIMULATION_THREADS_H

@@ -52,8 +52,6 @@ sim_trace_step(SimOption option)
     }
 }
 
-extern const char __executable_start[];
-
 static FILE *
 ask_for_lines(void)
 {
@@ -64,8 +62,7 @@ ask_for_lines(void)
                           "addr2line -fie /proc/%d/exe -a", (int)getpid());
         for (int k = i; k < i + 64 && k < n_lines; k++) {
             at += snprintf(command + at, sizeof(command) - (size_t)at, " %#lx",
-                (unsigned long)((const char *)lines[k].op.where
-                                - __executable_start) - 1);
+                           (unsigned long)(uintptr_t)lines[k].op.where - 1);
         }
         FILE *pipe = popen(command, "r");
         char text[400];

@@ -13,10 +13,12 @@ typedef struct {
     size_t size;
     void *fake;             // AddressSanitizer's shadow of the stack
     const char *sp;         // where it stopped; above it the stack is alive
+    const char *live;       // the same, without the scheduler's frames
     SimOp next;             // announced, not yet taken
     SimEvent event;         // what struck it, when it goes on
     int done;
-    int no_yield, yields;
+    int no_yield;
+    int error;              // its errno, while it is stopped
     unsigned long seen, yielded;    // writes at the last look, the last yield
     unsigned long left_off;         // switches at the last yield
     int idle, alone, touched;       // yields in vain; looked since the last
@@ -28,8 +30,7 @@ typedef struct {
     SimThread thread[SIM_THREADS];
     SimThread outside;              // the explorer itself
     int n, running;                 // running is -1 outside
-    long steps;
-    unsigned long serial;           // which execution this is
+    unsigned long serial;           // which execution, if globals stay
     unsigned long writes, switches; // in it, so far
     int64_t clock, wall;            // nanoseconds; wall is ahead by so many
     int interrupts, leaps;          // strokes that are left
@@ -51,6 +52,17 @@ enum { SIM_OPTIONS = SIM_THREADS * SIM_EVENTS,
        SIM_LONGEST = 3000 };    // steps; more is taken for a livelock
 
 int sim_list_options(SimOption *out);       // 0: nobody can go on
+typedef struct { uint64_t a, b; } SimKey;
+
+SimKey sim_key(int purse);          // preemptions that are left; -1: any number
+int sim_can_merge(void);            // this build can tell states apart
+void sim_remember_globals(void);
+int sim_put_globals_back(void);     // 0: this build cannot
+
+/* For the suite: parts that are left out of the key. */
+enum { SIM_GLOBALS = 1, SIM_FRAMES = 2, SIM_PENDING = 4, SIM_SPINS = 8,
+       SIM_CLOCKS = 16, SIM_STROKES = 32, SIM_PURSE = 64 };
+extern unsigned sim_blind;
 void sim_execute(const SimScenario *scenario);  // one, from set-up to last look
 SimOption sim_decide(void);                 // the explorer's answer to a step
 void sim_abandon(SimOutcome outcome) __attribute__((noreturn));
