@@ -352,11 +352,9 @@ walk(const SimScenario *scenario, SimBounds bounds, SimReport *report,
     do {
         length = run_once(scenario, bounds);
         account(report, length);
-        if ((report->executions & 1023) == 0 && progress != NULL) {
-            report->states = sim_graph_size();
-            if (!progress(report)) {
-                return 0;
-            }
+        report->states = merging ? sim_graph_size() : 0;
+        if ((report->executions & 1023) == 0 && progress && !progress(report)) {
+            return 0;
         }
         if (sim_graph_size() > SIM_MOST_STATES) {
             report->failed = 1;
