@@ -464,9 +464,9 @@ sim_replay(const SimScenario *scenario, const char *text, FILE *out)
     sim_remember_globals();
     sim_catch_faults();
     run_once(scenario, all);
-    (void)sim_put_globals_back();
     following = 0;
     sim_trace_end(out);
+    (void)sim_put_globals_back();
     fprintf(out, "%s: %s\n", scenario->name, world.outcome == SIM_FAILED
             ? world.why : "fine");
     return misfit ? 2 : world.outcome == SIM_FAILED;
