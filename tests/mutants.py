@@ -230,7 +230,10 @@ class Bench:
         path.write_text(text[:mutant.start] + mutant.new + text[mutant.end:], encoding="utf-8")
         if mutant.kind == "order":
             return ("killed", "the ledgers of memory orders") if self.orders_differ(mutant.file, path.read_text(encoding="utf-8")) else ("survived", "")
-        meets = [k for k in self.killers if k["chapter"] == mutant.chapter or mutant.lines & set(k["lines"].get(mutant.file, ()))]
+        reach = [k for k in self.killers if mutant.lines & set(k["lines"].get(mutant.file, ()))]
+        if not reach:       # a macro, an enum: gcov does not know who comes by
+            reach = [k for k in self.killers if not k["arguments"]]
+        meets = reach + [k for k in self.killers if k["chapter"] == mutant.chapter and k not in reach]
         changed, other, linked = {}, {}, set()
         for killer in sorted(meets, key=lambda k: (k["chapter"] != mutant.chapter, k["seconds"])):
             program = f"build/{killer['program']}.{killer['config']}"

@@ -182,7 +182,7 @@ class File:
 
     def statement(self, tokens, since):
         word, start, end = tokens[0][2], tokens[0][0], tokens[-1][1]
-        if word in SILENT:
+        if word in SILENT or [t[2] for t in tokens[:3]] == ["(", "void", ")"] and len(tokens) == 4:
             return
         if word == "return" and len(tokens) > 1:
             value, zero = self.text[tokens[1][0]:end], [t[2] for t in tokens[1:]] in (["0"], ["NULL"])
