@@ -1,10 +1,13 @@
-// Claims 6.1 to 6.21 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
+// Claims 6.1 to 6.22 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <semaphore.h>
 #include <sys/time.h>
 
+#include "hash/pycore_pylifecycle.h"
+#include "host/fileutils.h"
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
 #include "support.h"
@@ -485,6 +488,62 @@ START_TEST(test_claim_6_18_a_wait_lets_go_and_comes_back)
     _PySemaphore_Destroy(&s);
 }
 END_TEST
+static int file_call;
+
+static void
+call_detached(void)
+{
+    struct _Py_stat_struct st;
+    char buf[16];
+    switch (file_call) {
+    case 0: _Py_open("/dev/null", O_RDONLY); break;
+    case 1: _Py_fstat(0, &st); break;
+    case 2: _Py_read(-1, buf, 1); break;
+    case 3: _PyOS_URandom(buf, sizeof buf); break;
+    case 4: _PyOS_URandomNonblock(buf, sizeof buf); break;
+    default: PyEval_SaveThread();
+    }
+}
+
+START_TEST(test_claim_6_22_who_lets_go_must_be_attached)
+{
+    for (file_call = 0; file_call < 6; file_call++) {
+        dies_saying(call_detached, "Fatal Python error: _PyThreadState_Detach: "
+                                   "detaching what is not this thread's state\n");
+    }
+    PyThreadState *mine = host_thread_enter();
+    for (file_call = 0; file_call < 5; file_call++) {
+        call_detached();
+        ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+        ck_assert(host_thread_is_attached(mine));
+    }
+    PyErr_Clear();                          /* of _Py_read(-1) */
+    host_thread_leave();
+}
+END_TEST
+static void
+fill_the_pipe(struct fellow *me)            /* attached */
+{
+    me->answer = (int)write(me->number, "x", 1);
+}
+
+START_TEST(test_claim_6_22_a_read_lets_others_attach)
+{
+    int ends[2];
+    char x = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    PyThreadState *mine = host_thread_enter();
+    struct fellow f = {.body = fill_the_pipe, .number = ends[1], .attach = 1};
+    start(&f);
+    ck_assert_int_eq(_Py_read(ends[0], &x, 1), 1);  /* attached, it would hang */
+    ck_assert_int_eq(x, 'x');
+    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+    host_thread_leave();
+    finish(&f);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
 
 static int called[64], n_called;
 
@@ -712,5 +771,7 @@ main(void)
     tcase_add_test(tc, test_claim_6_20_every_thread_may_add_a_call);
     tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
     tcase_add_test(tc, test_claim_6_21_nobody_waits_for_the_gil_in_a_child);
+    tcase_add_test(tc, test_claim_6_22_who_lets_go_must_be_attached);
+    tcase_add_test(tc, test_claim_6_22_a_read_lets_others_attach);
     return support_run(suite);
 }

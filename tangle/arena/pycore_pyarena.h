@@ -14,6 +14,8 @@ extern "C" {
 /* Memory and objects that all end together.
  *
  * Thread     one at a time: an arena has no lock. Two arenas share nothing.
+ * Attached   every function here requires it (it draws from PyMem_Malloc, and holds
+ *            references to objects); unchecked.
  * CPython    Python/pyarena.c */
 typedef struct _arena PyArena;
 

@@ -10,18 +10,18 @@
  *
  * Returns    a status. Done before: success, and nothing is touched. On error
  *            the secret is all zero, and the next call tries again.
- * Requires   one thread, before any hash is computed; no thread need be attached.
+ * Attached   no need.   Requires  one thread, before any hash is computed.
  * Blocks     never.   Allocates, Raises  never.   Descriptors  none is kept.
  * Checked    a config that was not read (use_hash_seed is negative) is an error.
  * CPython    Python/bootstrap_hash.c, _Py_HashRandomization_Init */
 PyAPI_FUNC(PyStatus) _Py_HashRandomization_Init(const PyConfig *config);
 
 /* Close the device that the two functions below may have kept open. The secret
- * stays as it is. Any number of times. */
+ * stays as it is. Any number of times.   Attached  no need. */
 PyAPI_FUNC(void) _Py_HashRandomization_Fini(void);
 
 /* Ours alone, for tests: no secret, not initialised, all sources untried. Hashes
- * that somebody has kept are wrong from here on. */
+ * that somebody has kept are wrong from here on.   Attached  no need. */
 PyAPI_FUNC(void) hash_secret_reset(void);
 
 /* Fill `buffer` with `size` bytes that nobody can foresee.
@@ -29,6 +29,7 @@ PyAPI_FUNC(void) hash_secret_reset(void);
  * URandom    waits until the kernel has collected enough, once after boot.
  * Nonblock   does not; where URandom would wait, it fails. Not for keys.
  *
+ * Attached   required. Checked  if not: fatal, where the system is asked.
  * Returns    0; or -1 with an error set, and then the buffer may be part written:
  *            ValueError for a negative size; NotImplementedError when there is no
  *            device to fall back on; RuntimeError when the device has an end;

@@ -9,7 +9,8 @@
  * takes the locks of its topmost critical section again (free-threaded).
  * Detach: it lets all of them go, and has no thread state any more.
  *
- * Blocks     Attach, yes.   Allocates  never.
+ * Attached   Acquire, Restore, Attach: the caller is not. Release, Save, Detach:
+ *            required.   Blocks  Attach, yes.   Allocates  never.
  * Checked    NULL; attaching twice; detaching what is not attached: fatal.
  * CPython    Python/ceval_gil.c; _PyThreadState_*: Python/pystate.c */
 PyAPI_FUNC(void) PyEval_AcquireThread(PyThreadState *tstate);
@@ -19,12 +20,15 @@ PyAPI_FUNC(void) PyEval_RestoreThread(PyThreadState *tstate);
 PyAPI_FUNC(void) _PyThreadState_Attach(PyThreadState *tstate);
 PyAPI_FUNC(void) _PyThreadState_Detach(PyThreadState *tstate);
 
+/* The GIL alone, of which those above take care. With no GIL: nothing.
+ * Attached   no need.   Blocks  take, until it is free. */
 PyAPI_FUNC(void) host_gil_take(void);
 PyAPI_FUNC(void) host_gil_drop(void);
 
 /* Add: have the main thread call func(arg) when it next makes pending calls.
  * Make: in the main thread, do so, in the order of adding; in others nothing.
  *
+ * Attached   Add   no need.   Make  required; unchecked.
  * Returns    Add   0, or -1 when 32 calls wait already
  *            Make  0, or -1 as soon as a call returned anything but 0
  * Blocks     never, but for what a call does.   Allocates  never.

@@ -10,6 +10,7 @@
 
 /* open, fstat and read. Descriptors are closed on exec.
  *
+ * Attached   required, else fatal; `noraise`: no need.
  * Returns    as the POSIX call does; on -1 errno is set. But for the two with
  *            `noraise`, OSError is set too, or the error of a signal's handler.
  * EINTR      tried again once the handler has run; in `noraise` it fails.

@@ -1,5 +1,6 @@
 // CPython: Include/listobject.h, Include/cpython/listobject.h
 // (v3.13.5, behaviour of 3.14)
+// Attached: every function here requires it; unchecked.
 #ifndef HOST_LISTOBJECT_H
 #define HOST_LISTOBJECT_H
 

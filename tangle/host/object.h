@@ -1,4 +1,5 @@
 // CPython: Include/object.h, Include/cpython/object.h (v3.13.5, behaviour of 3.14)
+// Attached: every function here requires it; unchecked.
 #ifndef HOST_OBJECT_H
 #define HOST_OBJECT_H
 
@@ -124,7 +125,7 @@ PyAPI_FUNC(void) _Py_NewReference(PyObject *op);
  * immortal object left alone. The DecRef that gives back the last reference
  * runs the type's tp_dealloc (through _Py_Dealloc) before it returns.
  *
- * Threads    free-threaded: any, at any time. With the GIL: its holder.
+ * Threads    any, at once: free-threaded they count atomically.
  * Blocks, Allocates  never, but for what tp_dealloc does.
  * Requires   a reference: one's own, or one that outlives the call.
  * Unchecked  giving back what one does not have.

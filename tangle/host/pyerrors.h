@@ -22,6 +22,7 @@ PyAPI_DATA(PyObject *) PyExc_ValueError;
  * ExceptionMatches  returns 1 when the class set is `exc`, else 0.
  * Clear      empties the indicator, whether or not it was set.
  *
+ * Attached   required; unchecked: ours keeps one indicator a thread.
  * Requires   exceptions of the list above; string is not NULL.
  * Blocks     never.   Allocates  never.   Threads  each has its own.
  * CPython    Python/errors.c, functions of the same names */
@@ -32,17 +33,19 @@ PyAPI_FUNC(void) PyErr_Clear(void);
 PyAPI_FUNC(PyObject *) PyErr_NoMemory(void);
 
 /* Set PyExc_SystemError: something was passed here that no caller may pass.
- * Blocks     never.   Allocates  never.
+ * Attached   required; unchecked.   Blocks, Allocates  never.
  * CPython    Python/errors.c, _PyErr_BadInternalCall */
 PyAPI_FUNC(void) _PyErr_BadInternalCall(const char *filename, int lineno);
 #define PyErr_BadInternalCall() _PyErr_BadInternalCall(__FILE__, __LINE__)
 
 /* The text of this thread's error, "" when there is none; borrowed until the
- * next call that sets or clears. Ours alone: for tests, never for the port. */
+ * next call that sets or clears. Ours alone: for tests, never for the port.
+ * Attached   no need. */
 PyAPI_FUNC(const char *) host_error_text(void);
 /* Write "Fatal Python error: func: message" to standard error and abort.
  *
- * It takes no lock, allocates nothing and goes round stdio: call it anywhere.
+ * It takes no lock, allocates nothing and goes round stdio: call it anywhere,
+ * attached or not.
  *
  * Returns    never.   Blocks  as long as the write does.   Allocates  never.
  * func       NULL leaves it out.   message  NULL reads "<message not set>".

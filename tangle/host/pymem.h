@@ -5,8 +5,8 @@
 #include "host/pyport.h"
 
 typedef enum {
-    PYMEM_DOMAIN_RAW,   // PyMem_RawMalloc and its kin: any thread, no thread state needed
-    PYMEM_DOMAIN_MEM    // PyMem_Malloc and its kin: the caller is attached
+    PYMEM_DOMAIN_RAW,   // PyMem_RawMalloc and its kin
+    PYMEM_DOMAIN_MEM    // PyMem_Malloc and its kin
 } PyMemAllocatorDomain;
 
 /* Four functions and the word that each is handed first. None may return NULL
@@ -22,6 +22,7 @@ typedef struct {
 _Static_assert(sizeof(PyMemAllocatorEx) == 40, "a context and four functions");
 /* Blocks of memory, in bytes, aligned for any object (16).
  *
+ * Attached   Raw: no need. The others: required; unchecked.
  * Returns    the block; NULL when there is none to be had, and then a block
  *            given to Realloc stands as it was. No error is set.
  * Zero       bytes make a block of its own, distinct and not NULL.
@@ -43,7 +44,7 @@ PyAPI_FUNC(void) PyMem_Free(void *ptr);
  *
  * A hook gets the old one first, keeps it, and calls it from its own four.
  *
- * Blocks     never.   Allocates  never.
+ * Blocks     never.   Allocates  never.   Attached  no need.
  * Checked    an unknown domain: Get gives five NULLs, Set does nothing.
  * Unchecked  Set while another thread allocates; a block that one allocator
  *            made and another, not knowing it, is asked to free.

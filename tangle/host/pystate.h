@@ -27,22 +27,25 @@ _PyThreadState_GET(void)
 }
 
 /* A detached thread state for the calling thread; NULL when there is no memory.
- * It is deleted detached, by whoever has it last. */
+ * It is deleted detached, by whoever has it last.   Attached  no need. */
 PyAPI_FUNC(PyThreadState *) host_thread_new(void);
 PyAPI_FUNC(void) host_thread_delete(PyThreadState *tstate);
 
 /* Is it attached? Any thread may ask; only its own can rely on the answer. */
 PyAPI_FUNC(int) host_thread_is_attached(PyThreadState *tstate);
 
-/* Where the head of its critical sections is kept. For its own thread only. */
+/* Where the head of its critical sections is kept. For its own thread only, attached
+ * or on its way. */
 PyAPI_FUNC(uintptr_t *) host_critical_section(PyThreadState *tstate);
 
-/* A thread state made and attached, detached and deleted. */
+/* A thread state made and attached, detached and deleted.
+ * Attached   enter: the caller is not. leave: required.   Checked  if not so: fatal. */
 PyAPI_FUNC(PyThreadState *) host_thread_enter(void);
 PyAPI_FUNC(void) host_thread_leave(void);
 
 /* Suspend: keep a detached thread from attaching; 1 when it was detached and is
  * held now, else 0. Resume: let it. Both from another, or no, thread state.
+ * Attached   no need.
  * CPython    Python/pystate.c, park_detached_threads, start_the_world */
 PyAPI_FUNC(int) host_thread_suspend(PyThreadState *tstate);
 PyAPI_FUNC(void) host_thread_resume(PyThreadState *tstate);

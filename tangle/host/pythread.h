@@ -1,4 +1,5 @@
 // CPython: Include/internal/pycore_pythread.h, the identity alone (v3.13.5)
+// Attached: no function here needs it.
 #ifndef HOST_PYTHREAD_H
 #define HOST_PYTHREAD_H
 

@@ -1,5 +1,6 @@
 // CPython: Include/cpython/pytime.h, Include/internal/pycore_time.h
 // (v3.13.5, behaviour of 3.14)
+// Attached: no function here needs it.
 #ifndef HOST_PYTIME_H
 #define HOST_PYTIME_H
 

@@ -1,4 +1,5 @@
 // CPython: Include/internal/pycore_time.h, units and rounding (v3.13.5, behaviour of 3.14)
+// Attached: no function here needs it.
 #ifndef HOST_PYTIME_UNITS_H
 #define HOST_PYTIME_UNITS_H
 

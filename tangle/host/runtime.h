@@ -1,4 +1,5 @@
 // CPython: Include/internal/pycore_runtime.h (v3.13.5, behaviour of 3.14)
+// Attached: no function here needs it.
 #ifndef HOST_RUNTIME_H
 #define HOST_RUNTIME_H
 

@@ -6,19 +6,20 @@
 #include "host/pystate.h"
 #include "pythread/pycore_pythread.h"
 
-/* &_PyRuntime.threads: one record for the process. */
+/* &_PyRuntime.threads: one record for the process.   Attached  no need. */
 PyAPI_FUNC(struct _pythread_runtime_state *) host_threads(void);
 
 /* interp->threads.stacksize of the calling thread's interpreter. Standing alone
  * there is one interpreter.
  *
- * Requires   the caller is attached.   Checked  if not: fatal, in `caller`'s name.
+ * Attached   required, else fatal, in `caller`'s name.
  * Threads    free-threaded: any, at once; a relaxed load or store. */
 PyAPI_FUNC(size_t) host_stacksize(const char *caller);
 PyAPI_FUNC(void) host_set_stacksize(const char *caller, size_t size);
 /* Three texts as an object. `version` may be NULL; it is copied. In the graft it
  * is sys.thread_info, a struct sequence; standing alone, the struct below.
  *
+ * Attached   required; unchecked.
  * Returns    a new reference, or NULL with MemoryError set. */
 PyAPI_FUNC(PyObject *) host_thread_info(const char *name, const char *lock,
                                         const char *version);

@@ -22,7 +22,7 @@ typedef struct PyCriticalSection2 PyCriticalSection2;
  * begins one section with both. Begun again, an object is held already.
  *
  * With a GIL  does nothing, and does not look at its arguments.
- * Requires    the thread is attached.
+ * Attached    required; unchecked.
  * Blocks      Begin: yes, and whatever else the thread holds is let go then.
  *             End: likewise, when it has to resume the section outside it.
  * Allocates   never.

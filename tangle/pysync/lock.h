@@ -27,7 +27,7 @@ extern "C" {
  *
  * A mutex of zero bytes is a free one; it needs no making and no destroying.
  * Blocks     Lock: yes; an attached caller is detached meanwhile. Signals do
- *            not end the wait.   Allocates  never.
+ *            not end the wait.   Allocates  never.   Attached  no need.
  * Checked    unlocking what is not locked: fatal.
  * Unchecked  locking what one has locked oneself: waits for ever. pthread_cancel
  *            of a waiter: the next wake-up is lost.

@@ -20,7 +20,7 @@ typedef enum PyLockStatus {
     PY_LOCK_INTR = 2            /* a signal's handler failed; not acquired */
 } PyLockStatus;
 
-/* Take a free mutex: 1. Leave any other as it is: 0. */
+/* Take a free mutex: 1. Leave any other as it is: 0.   Attached  no need. */
 static inline int
 PyMutex_LockFast(PyMutex *m)
 {
@@ -48,6 +48,7 @@ typedef enum _PyLockFlags {
  *            PY_LOCK_INTR     with _PY_LOCK_HANDLE_SIGNALS: a signal came, and
  *                             Py_MakePendingCalls returned -1
  * Blocks     yes, unless timeout_ns is 0.   Allocates  never.
+ * Attached   no need; but with _PY_LOCK_HANDLE_SIGNALS required, unchecked.
  * CPython    Python/lock.c, _PyMutex_LockTimed */
 PyAPI_FUNC(PyLockStatus)
 _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout_ns, _PyLockFlags flags);
@@ -61,7 +62,7 @@ PyMutex_LockFlags(PyMutex *m, _PyLockFlags flags)
     }
 }
 
-/* Unlock: 0. When it is not locked, leave it: -1. */
+/* Unlock: 0. When it is not locked, leave it: -1.   Attached  no need. */
 PyAPI_FUNC(int) _PyMutex_TryUnlock(PyMutex *m);
 
 /* Something that happens once: not yet, then for ever.
@@ -79,7 +80,8 @@ typedef struct {
 _Static_assert(sizeof(PyEvent) == 1 && _Alignof(PyEvent) == 1, "one byte");
 
 /* Has it happened? 1 or 0; never waits. What was written before the Notify is
- * there to be read after a 1.   CPython  Python/lock.c, _PyEvent_IsSet */
+ * there to be read after a 1.   Attached  no need.
+ * CPython  Python/lock.c, _PyEvent_IsSet */
 PyAPI_FUNC(int) _PyEvent_IsSet(PyEvent *evt);
 
 /* Let it have happened, and wake everyone who waits for it. A second call does
@@ -88,6 +90,7 @@ PyAPI_FUNC(int) _PyEvent_IsSet(PyEvent *evt);
  * The last access to *evt is the exchange; after it a waiter may be gone, and
  * the event with it.
  * Blocks     for the lock of a bucket, when somebody waited.   Allocates  never.
+ * Attached   no need.
  * CPython    Python/lock.c, _PyEvent_Notify */
 PyAPI_FUNC(void) _PyEvent_Notify(PyEvent *evt);
 
@@ -181,6 +184,7 @@ _PyOnceFlag_CallOnceSlow(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg);
  *            -1  we did it, and it failed. A caller who waited for one that
  *                failed tries itself: nobody is told of another's failure.
  * Blocks     while another thread is at it, detached; and as fn does.
+ * Attached   no need.
  * Checked    another result of fn is fatal.
  * Unchecked  fn calling us with the same flag: waits for itself, for ever.
  * CPython    Include/internal/pycore_lock.h, _PyOnceFlag_CallOnce */
@@ -217,6 +221,7 @@ _Static_assert(offsetof(_PyRecursiveMutex, level) == 16, "as in CPython");
  *            owner always gets PY_LOCK_ACQUIRED, at once.
  * TryUnlock  undo one Lock: 0. -1, with nothing changed: we are not the owner.
  * Unlock     undo one Lock; fatal when we are not the owner.
+ * Attached   no need; LockTimed as _PyMutex_LockTimed.
  * Unchecked  more than SIZE_MAX acquisitions; a level that the owner set itself.
  * CPython    Python/lock.c, functions of the same names */
 PyAPI_FUNC(int) _PyRecursiveMutex_IsLockedByCurrentThread(_PyRecursiveMutex *m);
@@ -229,6 +234,7 @@ extern int _PyRecursiveMutex_TryUnlock(_PyRecursiveMutex *m);
 
 /* In the child of a fork, before anything else touches *m: if `owned`, the thread
  * that forked held it and still does, as often as before; else it is free.
+ * Attached   no need.
  * CPython    Python/lock.c of 3.14, _PyRecursiveMutex_at_fork_reinit */
 extern void _PyRecursiveMutex_at_fork_reinit(_PyRecursiveMutex *m, int owned);
 
@@ -257,7 +263,7 @@ _Static_assert(sizeof(_PyRWMutex) == 8 && _Alignof(_PyRWMutex) == 8, "one word")
  * Unlock     wakes everybody who waits.
  *
  * Blocks     the two that lock, detached. They cannot be interrupted.
- * Allocates  never.
+ * Allocates  never.   Attached  no need.
  * Checked    by assertions: unlocking what is not so locked; 2**62 readers.
  * Unchecked  RLock by a thread that is a reader already: where a writer waits,
  *            the two wait for each other, for ever.
@@ -292,6 +298,7 @@ _Static_assert(sizeof(_PySeqLock) == 4 && _Alignof(_PySeqLock) == 4, "a 32-bit w
  *
  * Blocks        LockWrite and BeginRead, for as long as a writer is in: therefore
  *               nothing that may wait or detach is done between Lock and Unlock.
+ * Attached      no need.
  * Unchecked     unlocking or abandoning what one has not locked (asserted: it is odd).
  * CPython       Python/lock.c, functions of the same names */
 PyAPI_FUNC(void) _PySeqLock_LockWrite(_PySeqLock *seqlock);

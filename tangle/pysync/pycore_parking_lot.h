@@ -28,7 +28,7 @@ enum {
  * address_size  1, 2, 4 or 8; address is aligned to it.
  * timeout_ns    negative: for ever. 0: queue, look, leave.
  * park_arg      handed to the unparker's callback; it must live until we return.
- * detach        true: an attached caller is detached while it sleeps.
+ * detach        true: an attached caller is detached while it sleeps. It need not be.
  * Returns       Py_PARK_OK, _AGAIN, _TIMEOUT or _INTR, as above.
  * Blocks        yes.   Allocates  never.   Errno  may change.
  * Checked       a size that is none of the four is fatal.
@@ -50,7 +50,7 @@ typedef void _Py_unpark_fn_t(void *arg, void *park_arg, int has_more_waiters);
 /* Wake the thread that has waited longest on `address`, if there is one.
  * Requires   a function; one that has nothing to do is one with an empty body.
  * Blocks     no longer than a short lock and `fn`.   Allocates  never.
- * Unchecked  NULL for `fn`.
+ * Attached   no need.   Unchecked  NULL for `fn`.
  * CPython    Python/parking_lot.c, _PyParkingLot_Unpark */
 PyAPI_FUNC(void)
 _PyParkingLot_Unpark(const void *address, _Py_unpark_fn_t *fn, void *arg);
@@ -58,7 +58,7 @@ _PyParkingLot_Unpark(const void *address, _Py_unpark_fn_t *fn, void *arg);
 /* Wake every thread that waits on `address` now. No function runs: whoever must
  * know why it was woken looks at *address.
  * Blocks     no longer than a short lock.   Allocates  never.
- * CPython    Python/parking_lot.c, _PyParkingLot_UnparkAll */
+ * Attached   no need.   CPython  Python/parking_lot.c, _PyParkingLot_UnparkAll */
 PyAPI_FUNC(void) _PyParkingLot_UnparkAll(const void *address);
 
 /* In the child of a fork: forget every waiter; they are threads of the parent.

@@ -31,7 +31,7 @@ struct _pythread_runtime_state {
 /* cond_init   a condition that goes by the monotonic clock, or, if the system
  *             has no such, by the wall clock. 0, or the pthread error.
  * cond_after  the moment `us` microseconds from now, on that clock.
- * Requires    a library made ready (PyThread_init_thread).
+ * Requires    a library made ready (PyThread_init_thread).   Attached  no need.
  * CPython     Python/condvar.h, Python/thread_pthread.h */
 PyAPI_FUNC(int) _PyThread_cond_init(pthread_cond_t *cond);
 PyAPI_FUNC(void) _PyThread_cond_after(long long us, struct timespec *abs);
@@ -43,7 +43,8 @@ PyAPI_FUNC(void) _PyThread_cond_after(long long us, struct timespec *abs);
  * Returns    PY_LOCK_ACQUIRED
  *            PY_LOCK_FAILURE  not in time
  *            PY_LOCK_INTR     a pending call failed: its error is set
- * Blocks     yes, detached.   Requires  an attached caller.   Allocates  never.
+ * Attached   required, else fatal when it has to wait.
+ * Blocks     yes, detached.   Allocates  never.
  * Signals    are heard by the main thread, if locks are semaphores.
  * CPython    Python/thread.c, PyThread_acquire_lock_timed_with_retries */
 PyAPI_FUNC(PyLockStatus)
@@ -80,6 +81,7 @@ pythread_check_timeout(PyTime_t timeout, int given, int blocking, PY_TIMEOUT_T *
 /* In a child of fork(): put a new lock, which is free, in the place of *lock.
  *
  * Returns    0, or -1 without memory, and then *lock is as it was.
+ * Attached   no need.
  * Leaks      the old one, on purpose: nobody can say in which state it is.
  * CPython    Python/thread_pthread.h, _PyThread_at_fork_reinit */
 PyAPI_FUNC(int) _PyThread_at_fork_reinit(PyThread_type_lock *lock);
@@ -97,7 +99,7 @@ typedef uintptr_t PyThread_handle_t;            /* joins or detaches one thread,
  * Returns    0; -1 when there is no thread to be had: func never runs, *ident
  *            and *handle are as they were, no error is set.
  * Requires   that join or detach is called with the handle, exactly once.
- * Otherwise  as PyThread_start_new_thread.
+ * Otherwise  as PyThread_start_new_thread; attached: no need.
  * CPython    Python/thread_pthread.h, PyThread_start_joinable_thread */
 PyAPI_FUNC(int) PyThread_start_joinable_thread(void (*func)(void *), void *arg,
                                                PyThread_ident_t *ident,
@@ -108,6 +110,8 @@ PyAPI_FUNC(int) PyThread_start_joinable_thread(void (*func)(void *), void *arg,
  *
  * Returns    0, or the error number of the pthread function.
  * Blocks     join, and nothing interrupts it; a signal is handled meanwhile.
+ * Attached   no need; but whoever joins attached, in the GIL build, waits for ever
+ *            for a thread that has yet to attach.
  * Unchecked  a handle used twice; a thread that joins itself. ThreadHandle
  *            (pythread/thread_handle.h) checks both.
  * CPython    Python/thread_pthread.h, functions of the same names */
@@ -115,6 +119,7 @@ PyAPI_FUNC(int) PyThread_join_thread(PyThread_handle_t handle);
 PyAPI_FUNC(int) PyThread_detach_thread(PyThread_handle_t handle);
 
 /* Sleep for ever, signal handlers apart. New in 3.14. Returns never.
+ * Attached   no need; who is, keeps the GIL.
  * CPython    Python/thread_pthread.h (3.14), PyThread_hang_thread */
 PyAPI_FUNC(void) _Py_NO_RETURN PyThread_hang_thread(void);
 
@@ -124,6 +129,7 @@ PyAPI_FUNC(void) _Py_NO_RETURN PyThread_hang_thread(void);
 PyAPI_FUNC(void) _PyThread_AfterFork(struct _pythread_runtime_state *state);
 
 /* Forget the type of what PyThread_GetInfo gave, at the end of an interpreter.
+ * Attached   required; unchecked.
  * CPython    Python/thread.c, _PyThread_FiniType */
 PyAPI_FUNC(void) _PyThread_FiniType(PyInterpreterState *interp);
 

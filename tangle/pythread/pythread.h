@@ -27,7 +27,7 @@ typedef void *PyThread_type_lock;       /* a lock; what is in it, its maker know
 /* Make the library ready. Every function below that needs it does it itself.
  *
  * Threads    any, at once; the first does the work, the others wait for it.
- * Allocates  never.
+ * Allocates  never.   Attached  no need.
  * CPython    Python/thread.c, PyThread_init_thread */
 PyAPI_FUNC(void) PyThread_init_thread(void);
 
@@ -41,14 +41,14 @@ PyAPI_FUNC(void) PyThread_init_thread(void);
  *            it; PYTHREAD_INVALID_THREAD_ID when there is no thread to be had,
  *            and then func never runs. No error is set.
  * Blocks     no.   Allocates  a few bytes, by malloc itself; func's thread
- *            frees them.   Thread state  none needed.
+ *            frees them.   Attached  no need.
  * CPython    Python/thread_pthread.h, PyThread_start_new_thread */
 PyAPI_FUNC(unsigned long) PyThread_start_new_thread(void (*func)(void *), void *arg);
 
 /* End the calling thread here and now; as the first use of the library, end the
  * process with status 0.
  *
- * Returns    never.
+ * Returns    never.   Attached  no need; who is, leaves first (host_thread_leave).
  * Unchecked  everything that the frames on the stack still meant to do: what
  *            they hold stays held, for ever. Deprecated since 3.14 for that.
  * CPython    Python/thread_pthread.h, PyThread_exit_thread */
@@ -58,7 +58,7 @@ Py_DEPRECATED(3.14) PyAPI_FUNC(void) _Py_NO_RETURN PyThread_exit_thread(void);
  * number to a later one. Not the system's number: that is native_id, which
  * ps -L and /proc show, and which changes in a child of fork().
  *
- * Blocks, Allocates, Sets an error  never.
+ * Blocks, Allocates, Sets an error  never.   Attached  no need.
  * CPython    Python/thread_pthread.h, functions of the same names */
 PyAPI_FUNC(unsigned long) PyThread_get_thread_ident(void);
 #define PY_HAVE_THREAD_NATIVE_ID
@@ -67,6 +67,7 @@ PyAPI_FUNC(unsigned long) PyThread_get_thread_native_id(void);
 /* allocate   a lock that is free; NULL without memory, or when the system has
  *            none (then it says so on standard error). No error is set.
  * free       Requires that nobody holds it or waits for it. NULL is let pass.
+ * Attached   no need.
  * CPython    Python/thread_pthread.h, functions of the same names */
 PyAPI_FUNC(PyThread_type_lock) PyThread_allocate_lock(void);
 PyAPI_FUNC(void) PyThread_free_lock(PyThread_type_lock lock);
@@ -77,7 +78,7 @@ PyAPI_FUNC(void) PyThread_free_lock(PyThread_type_lock lock);
 /* Give the lock back, whoever took it.
  *
  * What was written before, the next to take the lock sees.
- * Blocks     no.   Allocates  never.   Thread state  none needed.
+ * Blocks     no.   Allocates  never.   Attached  no need.
  * Unchecked  a lock that is not held. Of semaphores, that counts: two may take
  *            the lock then. Of mutex and condition, it is as if not done.
  * CPython    Python/thread_pthread.h, PyThread_release_lock */
@@ -90,6 +91,7 @@ PyAPI_FUNC(void) PyThread_release_lock(PyThread_type_lock lock);
  *            PY_LOCK_FAILURE  not in time; or the system failed, and says so on
  *                             standard error
  *            PY_LOCK_INTR     with intr_flag, of semaphores: a signal was handled
+ * Attached   no need; who is, had better not: see Blocks.
  * Blocks     yes, and attached if the caller is: no other thread of Python runs
  *            in the GIL build. See ..._with_retries.   Allocates  never.
  * Unchecked  a thread that waits for what it holds itself: for ever.
@@ -98,7 +100,8 @@ PyAPI_FUNC(PyLockStatus) PyThread_acquire_lock_timed(PyThread_type_lock lock,
                                                      PY_TIMEOUT_T microseconds,
                                                      int intr_flag);
 
-/* WAIT_LOCK: for ever; NOWAIT_LOCK: not at all. 1: taken, 0: not. */
+/* WAIT_LOCK: for ever; NOWAIT_LOCK: not at all. 1: taken, 0: not.
+ * Attached and otherwise as above. */
 PyAPI_FUNC(int) PyThread_acquire_lock(PyThread_type_lock lock, int waitflag);
 
 /* The longest timeout, in microseconds: 292 years. More would not fit when it is
@@ -112,13 +115,14 @@ PyAPI_DATA(const long long) PY_TIMEOUT_MAX;
  *            (-2 is for systems that cannot; the port runs on none.)
  *            The least size is the larger of 32 KiB and the system's own
  *            least. There is no largest: the start will fail.
- * Requires   an attached thread state.   Checked  without one: fatal.
+ * Attached   required, else fatal.
  * Blocks, Allocates, Sets an error  never.
  * CPython    Python/thread.c, functions of the same names */
 PyAPI_FUNC(size_t) PyThread_get_stacksize(void);
 PyAPI_FUNC(int) PyThread_set_stacksize(size_t size);
 
-/* What sys.thread_info shows: a new reference to an object with three texts,
+/* What sys.thread_info shows. Attached: required; unchecked.
+ * Returns  a new reference to an object with three texts,
  * or NULL with an error set. Standing alone, a PyThreadInfoObject (host/threads.h).
  * CPython    Python/thread.c, PyThread_GetInfo */
 PyAPI_FUNC(PyObject *) PyThread_GetInfo(void);
@@ -131,6 +135,7 @@ PyAPI_FUNC(PyObject *) PyThread_GetInfo(void);
  * get        the calling thread's value; NULL when it never set one.
  * delete_key_value  sets the calling thread's value to NULL.
  * ReInitTLS  does nothing: values live on in a child of fork().
+ * Attached   no need.
  * Unchecked  a deleted key: its number may have a new owner.
  * CPython    Python/thread_pthread.h, functions of the same names */
 Py_DEPRECATED(3.7) PyAPI_FUNC(int) PyThread_create_key(void);
@@ -161,7 +166,7 @@ _Static_assert(offsetof(Py_tss_t, _key) == 4, "as in CPython");
  * get        the calling thread's value; NULL when it has set none.
  *
  * No destructor runs when a thread ends: what a value points at is its
- * owner's to free.   Thread state  none needed.   Blocks  never.
+ * owner's to free.   Attached  no need.   Blocks  never.
  * Requires   key is not NULL (asserted), but for free.
  * Unchecked  two threads in create or delete of one key at a time. get or set by
  *            a key that is not created: the system is asked for the number that

@@ -43,6 +43,7 @@ typedef struct {
  *            such as the main thread: RUNNING until set_done.
  * decref     the last one detaches a thread that nobody joined. It needs no
  *            thread state, and so does incref.
+ * Attached   new, adopt: required; unchecked. incref, decref: no need.
  * CPython    Modules/_threadmodule.c; adopt: thread__make_thread_handle */
 PyAPI_FUNC(ThreadHandle *) ThreadHandle_new(void);
 PyAPI_FUNC(ThreadHandle *) ThreadHandle_adopt(PyThread_ident_t ident);
@@ -53,13 +54,14 @@ PyAPI_FUNC(void) ThreadHandle_decref(ThreadHandle *self);
  *
  * Returns    0; -1 with RuntimeError "thread already started" or "can't start
  *            new thread", or MemoryError; after the last two it is DONE.
- * Blocks     no.   Allocates  yes.   Requires  an attached caller. */
+ * Attached   required; unchecked.   Blocks  no.   Allocates  yes. */
 PyAPI_FUNC(int) ThreadHandle_start(ThreadHandle *self, void (*func)(void *), void *arg);
 
-/* The thread's ident; 0 before it is started. */
+/* The thread's ident; 0 before it is started.   Attached  no need. */
 PyAPI_FUNC(PyThread_ident_t) ThreadHandle_ident(ThreadHandle *self);
 
-/* Has the thread ended, all but its last instructions? 1 or 0. Never waits. */
+/* Has the thread ended, all but its last instructions? 1 or 0. Never waits.
+ * Attached   no need. */
 PyAPI_FUNC(int) ThreadHandle_is_done(ThreadHandle *self);
 
 /* Wait until the thread is over, timeout_ns nanoseconds at most; -1: for ever.
@@ -69,10 +71,11 @@ PyAPI_FUNC(int) ThreadHandle_is_done(ThreadHandle *self);
  *            -1 with RuntimeError "thread not started" or "Cannot join current
  *            thread"; or -1 with the error of a pending call: a signal came.
  * Threads    any, any number, any number of times. One joins; the others wait.
- * Blocks     yes, detached.   Allocates  never.   Requires  an attached caller. */
+ * Attached   required; unchecked.   Blocks  yes, detached.   Allocates  never. */
 PyAPI_FUNC(int) ThreadHandle_join(ThreadHandle *self, PyTime_t timeout_ns);
 
 /* Declare it over without waiting: a thread of ours is detached.
+ * Attached   required; unchecked.
  * Returns    0; -1 with RuntimeError when not started, or when the system says no. */
 PyAPI_FUNC(int) ThreadHandle_set_done(ThreadHandle *self);
 

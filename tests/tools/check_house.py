@@ -60,6 +60,23 @@ class Readme(unittest.TestCase):
             self.assertTrue(os.path.samefile(flags[0].removeprefix("-I"), top / "it's/include/groundfloor"), flags)
 
 
+class Contracts(unittest.TestCase):
+    def test_every_public_function_says_who_is_attached(self):
+        """In the comment before it, or on a line of its own for the whole header. (Around a fork there is a protocol of its own.)"""
+        silent = []
+        for header in sorted((ROOT / "tangle").glob("*/*.h")):
+            text = header.read_text(encoding="utf-8")
+            if header.parent.name in ("simulation", "bench", "graft") or "// Attached: " in text.split("#ifndef")[0]:
+                continue
+            contract, whole = "", "Attached   every function here" in text
+            for comment, name in re.findall(r"/\*(.*?)\*/|^(?:PyAPI_FUNC\([^)]*\)|extern PyLockStatus|extern int|extern void)(?: _Py_NO_RETURN)?\s+(\w+)\(",
+                                            text, re.DOTALL | re.MULTILINE):
+                contract = contract if name else comment
+                if name and not whole and not re.search("attached", contract, re.IGNORECASE) and not re.search("Slow$|Fork", name):
+                    silent.append(f"{header.parent.name}/{header.name}: {name}")
+        self.assertEqual(silent, [])
+
+
 class FromChapterToCompiler(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
