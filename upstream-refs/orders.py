@@ -170,7 +170,14 @@ def check(book):
         for operation in row.operations:
             if (row.tag, operation) not in used:
                 findings.append(f"{row.path}:{row.line}: [{row.tag}] stands beside no {operation} of the code: put it there, or strike that from the row")
-    return findings + litmus_findings(rows)
+    return findings + list(prose_findings(book, rows)) + litmus_findings(rows)
+
+
+def prose_findings(book, rows):
+    """Tags that the text speaks of, and no ledger has."""
+    for chapter in book.chapters:
+        prose = chapters.CODE.sub(lambda code: re.sub(r"[^\n]", " ", code.group()), "\n".join(chapter.lines))
+        yield from (f"{chapter.path}:{line}: the text names [{tag}], which no ledger has" for tag, line in tags_of(prose, [(0, prose)]) if tag not in rows)
 
 
 def differs(rows, operation, order, tags):

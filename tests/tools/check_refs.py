@@ -250,6 +250,10 @@ class Orders(House):
     def test_a_weaker_operation_without_a_tag(self):
         self.changed("+ b;   /* [A3] */", "+ b;", r"book/03-toy\.md:23: load is relaxed, which is weaker than seq_cst, and has no tag")
 
+    def test_a_tag_that_only_the_text_knows(self):
+        self.found(ORDERED + "\nThe look [A3] decides nothing; `[A7]` is code.\n")
+        self.found(ORDERED + "\nThe look\n[A1, A9] decides nothing.\n", r"book/03-toy\.md:54: the text names \[A9\], which no ledger has")
+
     def test_a_tag_of_two_rows(self):
         self.changed("| A3 | `load` |", "| A1 | `load` |", r"book/03-toy\.md:41: the tag \[A1\] is book/03-toy\.md:39's already")
 
