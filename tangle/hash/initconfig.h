@@ -1,6 +1,6 @@
 // CPython: Include/cpython/initconfig.h, Include/internal/pycore_initconfig.h
 // (v3.13.5, behaviour of 3.14). As much of the start as the hash secret needs.
-// Attached: no function here needs it.
+// Attached: no function here needs it. None waits or allocates.
 #ifndef HASH_INITCONFIG_H
 #define HASH_INITCONFIG_H
 

@@ -17,7 +17,9 @@
 PyAPI_FUNC(PyStatus) _Py_HashRandomization_Init(const PyConfig *config);
 
 /* Close the device that the two functions below may have kept open. The secret
- * stays as it is. Any number of times.   Attached  no need. */
+ * stays as it is. Any number of times.
+ * Attached   no need.   Blocks, Allocates  never.
+ * CPython    Python/bootstrap_hash.c, _Py_HashRandomization_Fini */
 PyAPI_FUNC(void) _Py_HashRandomization_Fini(void);
 
 /* Ours alone, for tests: no secret, not initialised, all sources untried. Hashes

@@ -15,6 +15,7 @@
  *            `noraise`, OSError is set too, or the error of a signal's handler.
  * EINTR      tried again once the handler has run; in `noraise` it fails.
  * Blocks     yes, and lets other threads run; `noraise` does not let them.
+ * Allocates  never, but for what a signal's handler does.
  * Requires   no error is set on entry (but for `noraise`).
  * CPython    Python/fileutils.c, functions of the same names */
 PyAPI_FUNC(int) _Py_open(const char *pathname, int flags);

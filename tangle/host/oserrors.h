@@ -12,7 +12,7 @@ PyAPI_DATA(PyObject *) PyExc_NotImplementedError;
  * the class is the one that was passed.
  *
  * Attached   required; unchecked.
- * Returns    NULL.   Allocates  never.   Changes errno  never.
+ * Returns    NULL.   Blocks, Allocates  never.   Changes errno  never.
  * EINTR      a signal's handler runs first; if it sets an error, that stays.
  * CPython    Python/errors.c, functions of the same names */
 PyAPI_FUNC(PyObject *) PyErr_SetFromErrno(PyObject *type);
@@ -22,6 +22,7 @@ PyAPI_FUNC(PyObject *) PyErr_Format(PyObject *exception, const char *format, ...
     __attribute__((format(printf, 2, 3)));
 /* Run what Python has to run for signals that came in. 0; or -1 with an error set.
  * Attached   CheckSignals: required; unchecked. host_on_signal: no need.
+ * Blocks, Allocates  never, but for what the handler does.
  *
  * Standing alone there is one handler for all, and none to begin with: whatever
  * host_on_signal was given last. It returns 0, or -1 having set an error.

@@ -27,7 +27,8 @@ _PyThreadState_GET(void)
 }
 
 /* A detached thread state for the calling thread; NULL when there is no memory.
- * It is deleted detached, by whoever has it last.   Attached  no need. */
+ * It is deleted detached, by whoever has it last. Ours alone.
+ * Attached   no need.   Blocks  never.   Allocates  new, by PyMem_RawCalloc. */
 PyAPI_FUNC(PyThreadState *) host_thread_new(void);
 PyAPI_FUNC(void) host_thread_delete(PyThreadState *tstate);
 
@@ -38,14 +39,16 @@ PyAPI_FUNC(int) host_thread_is_attached(PyThreadState *tstate);
  * or on its way. */
 PyAPI_FUNC(uintptr_t *) host_critical_section(PyThreadState *tstate);
 
-/* A thread state made and attached, detached and deleted.
- * Attached   enter: the caller is not. leave: required.   Checked  if not so: fatal. */
+/* A thread state made and attached, detached and deleted. Ours alone.
+ * Attached   enter: the caller is not. leave: required.
+ * Blocks     enter: for the GIL.   Allocates  enter.
+ * Checked    not so attached, or no memory: fatal. */
 PyAPI_FUNC(PyThreadState *) host_thread_enter(void);
 PyAPI_FUNC(void) host_thread_leave(void);
 
 /* Suspend: keep a detached thread from attaching; 1 when it was detached and is
  * held now, else 0. Resume: let it. Both from another, or no, thread state.
- * Attached   no need.
+ * Attached   no need.   Blocks  no longer than a short lock.   Allocates  never.
  * CPython    Python/pystate.c, park_detached_threads, start_the_world */
 PyAPI_FUNC(int) host_thread_suspend(PyThreadState *tstate);
 PyAPI_FUNC(void) host_thread_resume(PyThreadState *tstate);

@@ -1,4 +1,5 @@
 // CPython: Include/internal/pycore_lock.h (v3.13.5, behaviour of 3.14)
+// No function here allocates.
 #ifndef Py_INTERNAL_LOCK_H
 #define Py_INTERNAL_LOCK_H
 
@@ -62,7 +63,9 @@ PyMutex_LockFlags(PyMutex *m, _PyLockFlags flags)
     }
 }
 
-/* Unlock: 0. When it is not locked, leave it: -1.   Attached  no need. */
+/* Unlock: 0. When it is not locked, leave it: -1.
+ * Attached   no need.   Blocks  for the lock of a bucket, when somebody waits.
+ * CPython    Python/lock.c, _PyMutex_TryUnlock */
 PyAPI_FUNC(int) _PyMutex_TryUnlock(PyMutex *m);
 
 /* Something that happens once: not yet, then for ever.
@@ -95,7 +98,7 @@ PyAPI_FUNC(int) _PyEvent_IsSet(PyEvent *evt);
 PyAPI_FUNC(void) _PyEvent_Notify(PyEvent *evt);
 
 /* Wait until it has happened, whatever signals arrive. A thread that is
- * attached is detached meanwhile.   CPython  Python/lock.c, PyEvent_Wait */
+ * attached is detached meanwhile.   Blocks  yes.   CPython  Python/lock.c */
 PyAPI_FUNC(void) PyEvent_Wait(PyEvent *evt);
 
 /* Wait for it, once.

@@ -1,5 +1,5 @@
 // CPython: Include/internal/pycore_semaphore.h (v3.13.5, behaviour of 3.14)
-// Attached: no function here needs it.
+// Attached: no function here needs it. None allocates.
 #ifndef Py_INTERNAL_SEMAPHORE_H
 #define Py_INTERNAL_SEMAPHORE_H
 

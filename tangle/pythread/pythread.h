@@ -27,7 +27,7 @@ typedef void *PyThread_type_lock;       /* a lock; what is in it, its maker know
 /* Make the library ready. Every function below that needs it does it itself.
  *
  * Threads    any, at once; the first does the work, the others wait for it.
- * Allocates  never.   Attached  no need.
+ * Blocks     the others, as said.   Allocates  never.   Attached  no need.
  * CPython    Python/thread.c, PyThread_init_thread */
 PyAPI_FUNC(void) PyThread_init_thread(void);
 
@@ -67,7 +67,7 @@ PyAPI_FUNC(unsigned long) PyThread_get_thread_native_id(void);
 /* allocate   a lock that is free; NULL without memory, or when the system has
  *            none (then it says so on standard error). No error is set.
  * free       Requires that nobody holds it or waits for it. NULL is let pass.
- * Attached   no need.
+ * Attached   no need.   Blocks  never.   Allocates  allocate, by PyMem_RawMalloc.
  * CPython    Python/thread_pthread.h, functions of the same names */
 PyAPI_FUNC(PyThread_type_lock) PyThread_allocate_lock(void);
 PyAPI_FUNC(void) PyThread_free_lock(PyThread_type_lock lock);
@@ -167,6 +167,7 @@ _Static_assert(offsetof(Py_tss_t, _key) == 4, "as in CPython");
  *
  * No destructor runs when a thread ends: what a value points at is its
  * owner's to free.   Attached  no need.   Blocks  never.
+ * Allocates  alloc; for set and create the system may.
  * Requires   key is not NULL (asserted), but for free.
  * Unchecked  two threads in create or delete of one key at a time. get or set by
  *            a key that is not created: the system is asked for the number that

@@ -44,6 +44,7 @@ typedef struct {
  * decref     the last one detaches a thread that nobody joined. It needs no
  *            thread state, and so does incref.
  * Attached   new, adopt: required; unchecked. incref, decref: no need.
+ * Blocks     no longer than a short lock.   Allocates  new and adopt.
  * CPython    Modules/_threadmodule.c; adopt: thread__make_thread_handle */
 PyAPI_FUNC(ThreadHandle *) ThreadHandle_new(void);
 PyAPI_FUNC(ThreadHandle *) ThreadHandle_adopt(PyThread_ident_t ident);
@@ -57,7 +58,8 @@ PyAPI_FUNC(void) ThreadHandle_decref(ThreadHandle *self);
  * Attached   required; unchecked.   Blocks  no.   Allocates  yes. */
 PyAPI_FUNC(int) ThreadHandle_start(ThreadHandle *self, void (*func)(void *), void *arg);
 
-/* The thread's ident; 0 before it is started.   Attached  no need. */
+/* The thread's ident; 0 before it is started.
+ * Attached   no need.   Blocks  no longer than a short lock.   Allocates  never. */
 PyAPI_FUNC(PyThread_ident_t) ThreadHandle_ident(ThreadHandle *self);
 
 /* Has the thread ended, all but its last instructions? 1 or 0. Never waits.
@@ -76,6 +78,7 @@ PyAPI_FUNC(int) ThreadHandle_join(ThreadHandle *self, PyTime_t timeout_ns);
 
 /* Declare it over without waiting: a thread of ours is detached.
  * Attached   required; unchecked.
+ * Blocks     while another thread joins it, which has ended then.   Allocates  never.
  * Returns    0; -1 with RuntimeError when not started, or when the system says no. */
 PyAPI_FUNC(int) ThreadHandle_set_done(ThreadHandle *self);
 
