@@ -799,6 +799,7 @@ START_TEST(test_claim_4_17_descriptor_0_is_one_as_well)
     ck_assert_int_eq(asked[CLOSE], 1);
     ck_assert_int_eq(enter(URANDOM, buf, 10), 0);   /* urandom_fd */
     ck_assert_int_eq(host_pyhash_state()->urandom_cache.fd, 0);
+    ck_assert_ptr_null(PyErr_Occurred());           /* _Py_open */
     ck_assert_int_eq(enter(URANDOM, buf, 10), 0);   /* cached_fd */
     ck_assert_int_eq(asked[OPEN], 2);
     _Py_HashRandomization_Fini();                   /* dev_urandom_close */

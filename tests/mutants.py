@@ -218,8 +218,9 @@ class Bench:
         """Whether make refs would refuse the memory orders of this text."""
         if file == orders.HEADER:
             return list(orders.header(text))
-        used, _ = orders.uses(text, orders.ATOMIC, orders.of_the_port)
-        return [why for _, _, operation, order, tags in used for why in orders.differs(self.ledgers, operation, order, tags)]
+        used, lone = orders.uses(text, orders.ATOMIC, orders.of_the_port)
+        before = orders.uses((ROOT / "tangle" / file).read_text(encoding="utf-8"), orders.ATOMIC, orders.of_the_port)[1]
+        return len(lone) > len(before) or [why for _, _, operation, order, tags in used for why in orders.differs(self.ledgers, operation, order, tags)]
 
     def try_mutant(self, mutant, place):
         """(outcome, by): killed, survived, same (the machine code is the port's) or broken (it does not compile)."""

@@ -9,7 +9,7 @@ Each mutant is one change, of one of these kinds; a kind is here because a slip 
   constant    a number in code, in a #define or in an enum: one more; 1 is also made 0
   statement   left out: a call (so each lock, unlock, wake-up and free), an assignment, a jump
   return      another value: 0, or 1 for what was 0 or NULL (the expression is still evaluated)
-  order       a memory order made relaxed, an atomic replaced by its relaxed namesake
+  order       a memory order made relaxed, an atomic replaced by its relaxed namesake, a fence left out
 
 A condition that is negated is not tried: what notices that it always, or never, holds notices that as well. Asserts and
 messages are left alone.
@@ -30,8 +30,8 @@ BINARY = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+
           "<<": ">>", ">>": "<<", "&": "|", "|": "&", "^": "&", "&&": "||", "||": "&&", "+=": "-=", "-=": "+=", "|=": "&=", "&=": "|=",
           "^=": "|=", "<<=": ">>=", ">>=": "<<=", "*=": "+="}
 RELATIONS, EQUAL = ("<", "<=", ">", ">=", "==", "!="), ("==", "!=", "!")
-ORDERS = re.compile(r"__ATOMIC_(?!RELAXED)\w+$|_Py_atomic_\w+_(?:acquire|release)$")
-RELAXED = {name for path in ROOT.glob("tangle/host/pyatomic.h") for name in re.findall(r"_Py_atomic_\w+_relaxed", path.read_text(encoding="utf-8"))}
+ORDERS = re.compile(r"__ATOMIC_(?!RELAXED)\w+$")
+ATOMIC = re.compile(r"_Py_atomic_(?:load|store)_[a-z]+\d*(?:_[a-z]+)?$")
 DECLARES = re.compile(r"(?:const |volatile |struct |enum |unsigned |_Thread_local )*(?!goto )[A-Za-z_]\w*(?: \**| ?\*+ ?)[A-Za-z_]\w*\s*(?:[=;,\[]|$)")
 SILENT = ("assert", "static_assert", "_Static_assert", "Py_BUILD_ASSERT", "Py_UNREACHABLE", "static")
 
@@ -144,9 +144,9 @@ class File:
                 for other in (value + 1, 0) if value == 1 else (value + 1,):
                     self.add("constant", start, end, f"{other}{number.group(2)}", since)
             elif ORDERS.match(word):
-                self.add("order", start, end, "__ATOMIC_RELAXED" if word.startswith("__") else re.sub("_[a-z]+$", "_relaxed", word), since)
-            elif word + "_relaxed" in RELAXED:
-                self.add("order", start, end, word + "_relaxed", since)
+                self.add("order", start, end, "__ATOMIC_RELAXED", since)
+            elif ATOMIC.match(word) and not word.endswith("_relaxed"):
+                self.add("order", start, end, re.sub("_(?:acquire|release)$", "", word) + "_relaxed", since)
 
     def statements(self, tokens):
         k = 0
@@ -191,7 +191,7 @@ class File:
                 self.within(tokens[1:], since)
         else:
             if not DECLARES.match(self.text[start:end]):
-                self.add("statement", start, end, "", since)
+                self.add("order" if "_fence" in word else "statement", start, end, "", since)
             self.within(tokens, since)
 
 
