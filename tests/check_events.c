@@ -1,4 +1,4 @@
-// Claims 9.1 to 9.17 of the book, chapter 9: events, once flags, the recursive mutex.
+// Claims 9.1 to 9.18 of the book, chapter 9: events, once flags, the recursive mutex.
 #include <check.h>
 #include <limits.h>
 #include <pthread.h>
@@ -637,6 +637,51 @@ START_TEST(test_claim_9_17_a_level_that_the_owner_sets)
     }
 }
 END_TEST
+static _PyOnceFlag cut_flag, done_flag;
+static int stay_at_it, times;
+
+static int
+be_at_it(void *arg)
+{
+    _Py_atomic_add_int(&times, 1);
+    UNTIL(arg != NULL || !_Py_atomic_load_int(&stay_at_it));
+    return 0;
+}
+
+static void
+work_once(int number)
+{
+    (void)number;
+    _PyOnceFlag_CallOnce(&cut_flag, be_at_it, NULL);
+}
+
+static int
+begin_anew(void)
+{
+    alarm(30);
+    PyOS_AfterFork_Child();
+    _PyOnceFlag_at_fork_reinit(&cut_flag);
+    _PyOnceFlag_at_fork_reinit(&done_flag);
+    int ok = cut_flag.v == 0 && done_flag.v == 4;
+    return ok && _PyOnceFlag_CallOnce(&cut_flag, be_at_it, &times) == 0
+        && times == 2 && cut_flag.v == 4;
+}
+
+START_TEST(test_claim_9_18_a_fork_in_the_middle)
+{
+    cut_flag = (_PyOnceFlag){0};
+    done_flag = (_PyOnceFlag){4};
+    stay_at_it = 1;
+    times = 0;
+    crew_put(0, work_once, 0);
+    crew_put(1, work_once, 0);
+    UNTIL(_Py_atomic_load_uint8(&cut_flag.v) == 3);
+    ck_assert(content_in_a_child(begin_anew));
+    _Py_atomic_store_int(&stay_at_it, 0);
+    crew_join(2);
+    ck_assert_int_eq(times, 1);
+}
+END_TEST
 static Suite *
 events_suite(void)
 {
@@ -653,6 +698,7 @@ events_suite(void)
     tcase_add_test(tc, test_claim_9_7_failure_is_retried_success_is_final);
     tcase_add_test(tc, test_claim_9_8_nobody_returns_before_it_is_done);
     tcase_add_test(tc, test_claim_9_9_after_a_failure_a_waiter_tries);
+    tcase_add_test(tc, test_claim_9_18_a_fork_in_the_middle);
     tcase_add_test(tc, test_claim_9_10_level_counts_the_extra_acquisitions);
     tcase_add_test(tc, test_claim_9_11_strangers_are_refused);
     tcase_add_loop_test(tc, test_claim_9_12_unlock_by_a_stranger_is_fatal, 0, 2);

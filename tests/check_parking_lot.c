@@ -1,6 +1,7 @@
 // Claims 7.1 to 7.20 of the book, chapter 7: the parking lot.
 #include <check.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
@@ -728,6 +729,71 @@ START_TEST(test_claim_7_15_a_signal_leaves_the_queue)
 }
 END_TEST
 
+static volatile pid_t child_of_handler;
+
+static void
+fork_in_the_handler(int Py_UNUSED(signum))
+{
+    if (child_of_handler == -1 && (child_of_handler = fork()) == 0) {
+        struct itimerval often = {{0, 10000}, {0, 10000}};
+        PyOS_AfterFork_Child();
+        on_signal(SIGALRM, see_signal);     /* if we came before it slept */
+        setitimer(ITIMER_REAL, &often, NULL);
+    }
+    signals_seen++;
+}
+
+static int
+look_about(void)
+{
+    static const uint8_t zero;
+    int bad = 0;
+    for (int i = 0; i < 2; i++) {
+        told.park_arg = &told;
+        _PyParkingLot_Unpark(&place[257 * i], tell, NULL);
+        bad |= told.park_arg != NULL || told.has_more;
+        int res = Py_PARK_INTR;
+        while (res == Py_PARK_INTR) {
+            res = _PyParkingLot_Park(&place[257 * i], &zero, 1, MS, NULL, 0);
+        }
+        bad |= res != Py_PARK_TIMEOUT;
+    }
+    return bad;
+}
+
+static void
+park_and_fork(struct fellow *me)
+{
+    park_as_told(me);
+    if (child_of_handler == 0) {
+        _exit(me->answer != Py_PARK_INTR || look_about());
+    }
+}
+
+START_TEST(test_claim_7_18_a_handler_forks)
+{
+    int status;
+    struct stay stay[3] = {[2] = {.at = &place[0], .timeout = -1}};
+    struct fellow f[3] = {[2] = {.body = park_and_fork, .arg = &stay[2], .attach = 1}};
+    park(&f[0], &stay[0], _i == 0 ? 0 : 257);
+    park(&f[1], &stay[1], _i == 2 ? 0 : 257);
+    on_signal(SIGUSR1, fork_in_the_handler);
+    child_of_handler = -1;
+    start(&f[2]);
+    await_sleep(&f[2]);
+    while (!at(&f[2], 2)) {
+        nudge(f[2].thread);
+    }
+    ck_assert_int_eq(waitpid(child_of_handler, &status, 0), child_of_handler);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(f[2].answer, Py_PARK_INTR);
+    _PyParkingLot_UnparkAll(&place[0]);
+    _PyParkingLot_UnparkAll(&place[257]);
+    for (int i = 0; i < 3; i++) {
+        finish(&f[i]);
+    }
+}
+END_TEST
 int
 main(void)
 {
@@ -757,5 +823,6 @@ main(void)
     tcase_add_test(tc, test_claim_7_18_a_child_finds_an_empty_lot);
     tcase_add_loop_test(tc, test_claim_7_19_everyone_gets_every_turn, 0, 4);
     tcase_add_test(tc, test_claim_7_15_a_signal_leaves_the_queue);
+    tcase_add_loop_test(tc, test_claim_7_18_a_handler_forks, 0, 3);
     return support_run(suite);
 }

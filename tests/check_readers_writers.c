@@ -1,4 +1,4 @@
-// Claims 10.1 to 10.11 of the book, chapter 10: readers and writers.
+// Claims 10.1 to 10.12 of the book, chapter 10: readers and writers.
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,6 +8,7 @@
 
 #include "host/pystate.h"
 #include "pysync/pycore_lock.h"
+#include "pysync/pycore_parking_lot.h"
 #include "support.h"
 
 #define UNTIL(condition) do { while (!(condition)) { sched_yield(); } } while (0)
@@ -415,6 +416,64 @@ START_TEST(test_claim_10_11_a_million_reads)
     ck_assert_uint_eq(seq.sequence, (uint32_t)pair[0] * 2);
 }
 END_TEST
+static void
+want_to_write(int number)
+{
+    (void)number;
+    _PyRWMutex_Lock(&rw);
+    _PyRWMutex_Unlock(&rw);
+}
+
+static int
+serve_after_fork(int mine)
+{
+    _PyParkingLot_AfterFork();
+    uintptr_t left = rw.bits - (mine < 0 ? 1 : 4);
+    int ok = left == 2;                             /* P, and nobody to clear it */
+    _PyRWMutex_at_fork_reinit(&rw, mine);
+    if (mine < 0) {
+        _PyRWMutex_Unlock(&rw);
+    }
+    else {
+        _PyRWMutex_RUnlock(&rw);
+    }
+    for (int i = 0; i < 2; i++) {
+        _PyRWMutex_RLock(&rw);
+        _PyRWMutex_RUnlock(&rw);
+        _PyRWMutex_Lock(&rw);
+        _PyRWMutex_Unlock(&rw);
+    }
+    return ok && rw.bits == 0;
+}
+
+START_TEST(test_claim_10_12_a_reader_forks)
+{
+    int status, mine = _i ? -1 : 1;
+    if (mine < 0) {
+        _PyRWMutex_Lock(&rw);
+    }
+    else {
+        _PyRWMutex_RLock(&rw);
+    }
+    crew_put(0, want_to_write, 0);
+    WORD_BECOMES(mine < 0 ? 3u : 6u);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        _exit(serve_after_fork(mine) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    if (mine < 0) {
+        _PyRWMutex_Unlock(&rw);
+    }
+    else {
+        _PyRWMutex_RUnlock(&rw);
+    }
+    crew_join(1);
+    WORD_BECOMES(0u);
+}
+END_TEST
 static Suite *
 readers_writers_suite(void)
 {
@@ -428,6 +487,7 @@ readers_writers_suite(void)
     tcase_add_test(tc, test_claim_10_4_the_bit_keeps_the_writers_place);
     tcase_add_loop_test(tc, test_claim_10_5_who_waits_is_detached, 0, 2);
     tcase_add_loop_test(tc, test_claim_10_6_a_million_acquisitions, 0, 3);
+    tcase_add_loop_test(tc, test_claim_10_12_a_reader_forks, 0, 2);
     tcase_add_test(tc, test_claim_10_7_the_number_walks);
     tcase_add_test(tc, test_claim_10_8_end_read_tells_whether_it_was_disturbed);
     tcase_add_test(tc, test_claim_10_9_a_writer_in_keeps_all_waiting);

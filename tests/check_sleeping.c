@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.22 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
+// Claims 6.1 to 6.26 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include "host/fileutils.h"
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
+#include "steps.h"
 #include "support.h"
 #include "threads.h"
 
@@ -741,6 +742,163 @@ START_TEST(test_claim_6_21_nobody_waits_for_the_gil_in_a_child)
 #endif
 }
 END_TEST
+static struct { int next, made[10000], wrong; } ring;
+
+static int
+make_ringed(void *arg)
+{
+    int i = (int)(intptr_t)arg;
+    ring.wrong += i >= ring.next + 1 || ring.made[i]++ != 0;
+    return 0;
+}
+
+static void
+add_ringed(void)
+{
+    Py_AddPendingCall(make_ringed, (void *)(intptr_t)ring.next);
+    ring.next++;
+}
+
+static void
+make_all(void)
+{
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(ring.wrong, 0);
+}
+
+static int
+make_all_here(void *Py_UNUSED(arg))
+{
+    PyOS_AfterFork_Child();
+    return Py_MakePendingCalls() || ring.wrong;
+}
+
+START_TEST(test_claim_6_23_no_call_is_made_twice)
+{
+    for (int i = 0; i < 40; i++) {          /* so that the ring has been round */
+        add_ringed();
+        make_all();
+    }
+    fork_at_every_step(add_ringed, make_all_here, make_all);
+    ck_assert_int_eq(ring.made[ring.next - 1], 1);
+}
+END_TEST
+static int
+make_in_the_child(void *in_a_call)
+{
+    PyOS_AfterFork_Child();
+    Py_AddPendingCall(count_call, NULL);
+    return Py_MakePendingCalls() || made != (in_a_call == NULL);
+}
+
+static int
+fork_inside(void *Py_UNUSED(arg))
+{
+    in_a_child(make_in_the_child, &made);
+    return 0;
+}
+
+static void
+fork_meanwhile(struct fellow *me)
+{
+    in_a_child(make_in_the_child, NULL);
+    reach(me, 1);
+}
+
+static int
+let_another_fork(void *f)
+{
+    start(f);
+    finish(f);
+    return 0;
+}
+
+START_TEST(test_claim_6_24_who_was_making_calls)
+{
+    struct fellow f = {.body = fork_meanwhile};
+    ck_assert_int_eq(Py_AddPendingCall(_i ? let_another_fork : fork_inside, &f), 0);
+    ck_assert_int_eq(Py_MakePendingCalls(), 0);
+    ck_assert_int_eq(at(&f, 1), _i);
+    ck_assert_int_eq(made, 0);
+}
+END_TEST
+static int inside, over;
+
+static void
+come_and_go_in_the_head(struct fellow *Py_UNUSED(me))
+{
+    while (!_Py_atomic_load_int(&over)) {
+        host_head_lock();
+        _Py_atomic_store_int(&inside, 1);
+        sched_yield();
+        _Py_atomic_store_int(&inside, 0);
+        host_head_unlock();
+    }
+}
+
+static int
+look_inside(void *by_hand)
+{
+    int cut = _Py_atomic_load_int(&inside);
+    if (by_hand != NULL) {
+        PyOS_AfterFork_Child();
+    }
+    host_head_lock();
+    host_head_unlock();
+    return cut;
+}
+
+START_TEST(test_claim_6_25_a_fork_waits_for_the_lock)
+{
+    struct fellow f = {.body = come_and_go_in_the_head};
+    if (_i) {
+        pthread_atfork(PyOS_BeforeFork, PyOS_AfterFork_Parent, PyOS_AfterFork_Child);
+    }
+    inside = over = 0;
+    start(&f);
+    for (int i = 0; i < 50; i++) {
+        if (_i) {
+            in_a_child(look_inside, NULL);
+            continue;
+        }
+        PyOS_BeforeFork();
+        in_a_child(look_inside, &f);        /* the parent waits for it, lock in hand */
+        PyOS_AfterFork_Parent();
+    }
+    _Py_atomic_store_int(&over, 1);
+    finish(&f);
+    host_head_lock();
+    host_head_unlock();
+}
+END_TEST
+static void
+sit_in_the_head(struct fellow *me)
+{
+    host_head_lock();
+    reach(me, 1);
+    UNTIL(at(me, 2));
+    host_head_unlock();
+}
+
+static int
+take_the_head(void *Py_UNUSED(arg))
+{
+    PyOS_AfterFork_Child();                 /* _PyEval_ReInitThreads among others */
+    PyOS_BeforeFork();
+    PyOS_AfterFork_Parent();
+    return 0;
+}
+
+START_TEST(test_claim_6_26_whoever_forks)
+{
+    struct fellow f = {.body = sit_in_the_head};
+    start(&f);
+    UNTIL(at(&f, 1));
+    in_a_child(take_the_head, NULL);        /* _PyRuntimeState_ReInitThreads */
+    reach(&f, 2);
+    finish(&f);
+}
+END_TEST
 
 int
 main(void)
@@ -769,9 +927,13 @@ main(void)
     tcase_add_test(tc, test_claim_6_19_a_round_has_an_end);
     tcase_add_test(tc, test_claim_6_20_a_handler_may_add_a_call);
     tcase_add_test(tc, test_claim_6_20_every_thread_may_add_a_call);
-    tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
-    tcase_add_test(tc, test_claim_6_21_nobody_waits_for_the_gil_in_a_child);
     tcase_add_test(tc, test_claim_6_22_who_lets_go_must_be_attached);
     tcase_add_test(tc, test_claim_6_22_a_read_lets_others_attach);
+    tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
+    tcase_add_test(tc, test_claim_6_21_nobody_waits_for_the_gil_in_a_child);
+    tcase_add_test(tc, test_claim_6_23_no_call_is_made_twice);
+    tcase_add_loop_test(tc, test_claim_6_24_who_was_making_calls, 0, 2);
+    tcase_add_loop_test(tc, test_claim_6_25_a_fork_waits_for_the_lock, 0, 2);
+    tcase_add_test(tc, test_claim_6_26_whoever_forks);
     return support_run(suite);
 }

@@ -1,5 +1,9 @@
 // Claims of the book, chapter 14: the locks of the library as it was built.
 #include "host/ceval.h"
+#include "host/object.h"
+#include "pysync/pycore_critical_section.h"
+#include "pysync/pycore_parking_lot.h"
+#include "pysync/pycore_semaphore.h"
 #include "thread_tools.h"
 
 #define COUNTS 1
@@ -354,6 +358,85 @@ START_TEST(test_claim_14_18_only_a_failing_call_interrupts)
     PyThread_free_lock(lock);
 }
 END_TEST
+static struct {
+    _PyRawMutex raw;
+    _PySemaphore sema;
+    PyMutex mine;
+    PyEvent event;
+    PyObject object;
+    int there, go;
+} middle;
+
+static void
+be_in_the_middle(void *Py_UNUSED(arg))
+{
+    attach_here();
+    _PyRawMutex_Lock(&middle.raw);
+    Py_BEGIN_CRITICAL_SECTION(&middle.object);
+    _Py_atomic_store_int(&middle.there, 1);
+    wait_for_count(&middle.go, 1);          /* attached */
+    Py_END_CRITICAL_SECTION();
+    _PyRawMutex_Unlock(&middle.raw);
+    detach_here();
+}
+
+static void wait_for_mine(void *Py_UNUSED(arg))
+{ PyMutex_Lock(&middle.mine); PyMutex_Unlock(&middle.mine); }
+static void wait_for_event(void *Py_UNUSED(arg)) { PyEvent_Wait(&middle.event); }
+
+static int
+mend_all(void)
+{
+    PyOS_AfterFork_Child();
+    int ok = middle.raw.v == _Py_LOCKED;
+    middle.raw = (_PyRawMutex){0};
+    _PyRawMutex_Lock(&middle.raw);
+    _PySemaphore_Init(&middle.sema);
+    _PySemaphore_Wakeup(&middle.sema);
+    ok = ok && _PySemaphore_Wait(&middle.sema, 0, 0) == Py_PARK_OK;
+    PyMutex_Unlock(&middle.mine);
+    ok = ok && !PyMutex_IsLocked(&middle.mine);
+    _PyEvent_Notify(&middle.event);
+    ok = ok && PyEvent_WaitTimed(&middle.event, 0, 0) == 1;
+#ifdef Py_GIL_DISABLED
+    ok = ok && PyMutex_IsLocked(&middle.object.ob_mutex);
+    _PyMutex_at_fork_reinit(&middle.object.ob_mutex);
+#endif
+    attach_here();
+    Py_BEGIN_CRITICAL_SECTION(&middle.object);
+    Py_END_CRITICAL_SECTION();
+    detach_here();
+    return ok;
+}
+
+START_TEST(test_claim_14_23_what_a_fork_leaves)
+{
+    static void (*const part[])(void *) = {be_in_the_middle, wait_for_mine, wait_for_event};
+    PyThread_handle_t thread[3];
+    PyThread_ident_t ident;
+    _PySemaphore_Init(&middle.sema);
+    PyMutex_Lock(&middle.mine);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(PyThread_start_joinable_thread(part[i], NULL, &ident, &thread[i]), 0);
+    }
+    wait_for_count(&middle.there, 1);
+    while (_Py_atomic_load_uint8(&middle.mine._bits) != 3
+           || _Py_atomic_load_uint8(&middle.event.v) != 2) {
+        sched_yield();
+    }
+    in_child {
+        alarm(60);
+        leave(mend_all());
+    }
+    _Py_atomic_store_int(&middle.go, 1);
+    PyMutex_Unlock(&middle.mine);
+    _PyEvent_Notify(&middle.event);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(PyThread_join_thread(thread[i]), 0);
+    }
+    _PySemaphore_Destroy(&middle.sema);
+}
+END_TEST
 
 int
 main(void)
@@ -374,5 +457,6 @@ main(void)
     tcase_add_test(tc, test_claim_14_22_made_anew_in_a_child);
     tcase_add_test(tc, test_claim_14_15_a_signal_interrupts_who_wants_it);
     tcase_add_loop_test(tc, test_claim_14_18_only_a_failing_call_interrupts, 0, 2);
+    tcase_add_test(tc, test_claim_14_23_what_a_fork_leaves);
     return run_case("thread locks", tc);
 }

@@ -765,9 +765,9 @@ START_TEST(test_claim_13_32_handles_after_a_fork)
     PyThreadState *mine = PyEval_SaveThread();
     gate_crowded(1);                                /* it is there, and waits */
     PyEval_RestoreThread(mine);
+    PyOS_BeforeFork();
     in_child {
-        PyOS_AfterFork_Child();
-        _PyThread_AfterFork(host_threads());
+        PyOS_AfterFork_Child();             /* and with it _PyThread_AfterFork */
         int ok = other->state == 4 && own->state == 3 && later->state == 1;
         ok = ok && other->node.next == NULL && host_threads()->handles.prev == &own->node;
         ok = ok && ThreadHandle_join(other, -1) == 0 && ThreadHandle_set_done(other) == 0;
@@ -781,6 +781,7 @@ START_TEST(test_claim_13_32_handles_after_a_fork)
         }
         leave(ok);
     }
+    PyOS_AfterFork_Parent();
     gate_open();
     ck_assert_int_eq(ThreadHandle_join(other, -1), 0);
     ThreadHandle_decref(other);

@@ -257,6 +257,32 @@ START_TEST(test_claim_13_33_a_stranger_that_is_over)
     detach_here();
 }
 END_TEST
+static void *
+make_ready(void *Py_UNUSED(arg))
+{
+    again_init_thread();
+    return NULL;
+}
+
+START_TEST(test_claim_13_35_a_fork_in_the_first_use)
+{
+    pthread_t first;
+    unmake();
+    hold_condattr_init = 1;
+    ck_assert_int_eq(pthread_create(&first, NULL, make_ready, NULL), 0);
+    wait_for_count(&hold_condattr_init, 2);
+    in_child {
+        alarm(60);
+        PyOS_AfterFork_Child();
+        hold_condattr_init = 0;
+        again_init_thread();
+        leave(is_initialized() && host_threads()->_condattr_monotonic.ptr != NULL);
+    }
+    _Py_atomic_store_int(&hold_condattr_init, 0);
+    ck_assert_int_eq(pthread_join(first, NULL), 0);
+    ck_assert_int_eq(n_condattr_init, 1);
+}
+END_TEST
 static Suite *
 refused_suite(void)
 {
@@ -277,6 +303,7 @@ refused_suite(void)
     tcase_add_test(tc, test_claim_13_22_a_version_that_nobody_knows);
     tcase_add_test(tc, test_claim_13_33_a_refused_join_can_be_repeated);
     tcase_add_test(tc, test_claim_13_33_a_stranger_that_is_over);
+    tcase_add_test(tc, test_claim_13_35_a_fork_in_the_first_use);
     return suite;
 }
 

@@ -30,6 +30,7 @@ BEGIN, END = "<!-- written by: make museum TABLE=write -->", "<!-- end of what m
 KEYS = {"bug", "what", "file", "in", "scenario", "build", "says", "define", "policy"}
 FT = "-DPy_GIL_DISABLED=1"
 APART = ("explorer", "graph", "state", "threads", "trace")      # of tangle/simulation/, and simulate: what is no part of a state
+PLAIN_STEPS = ("tangle/host/ceval.c", "tangle/pythread/thread_handle.c")    # as in simulation.mk
 
 
 def of_make(name):
@@ -170,14 +171,15 @@ class Builder:
     def __init__(self, cc, flags, place):
         self.cc, self.flags, self.place = cc, flags, place
         self.sources = [str(p.relative_to(ROOT)) for folder in ("tangle/pysync", "tangle/host", "tangle/simulation")
-                        for p in sorted((ROOT / folder).glob("*.c"))] + ["tests/scenarios.c", "tests/simulate.c"]
+                        for p in sorted((ROOT / folder).glob("*.c"))] + ["tangle/pythread/thread_handle.c", "tests/scenarios.c", "tests/simulate.c"]
 
     def compile(self, source, out, kind, first=None):
         """`first` is a tree that is looked at before the port's own."""
         path = first / source if first and (first / source).is_file() else pathlib.Path(source)
         system = source.startswith("tangle/") and "/simulation/" not in source
         apart = source in {"tests/simulate.c", *(f"tangle/simulation/{name}.c" for name in APART)}
-        options = [*self.flags, *of_make("SIM_FLAGS"), "-O2" if apart else "-O0", *kind, *(["-include", "tangle/simulation/system.h"] if system else [])]
+        options = [*self.flags, *of_make("SIM_FLAGS"), "-O2" if apart else "-O0", *kind, *(["-include", "tangle/simulation/system.h"] if system else []),
+                   *(["-fsanitize=thread"] if source in PLAIN_STEPS and "-fsanitize=address" not in " ".join(self.flags) else [])]
         trees = [f"-I{first}/tangle"] if first else []
         done = run([*self.cc, *options, *trees, "-Itangle/simulation", "-Itangle", "-Itests", "-pthread", "-c", "-o", str(out), str(path)])
         if done.returncode:

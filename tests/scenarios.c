@@ -10,6 +10,9 @@
 #include "pysync/pycore_critical_section.h"
 #include "pysync/pycore_lock.h"
 #include "pysync/pycore_parking_lot.h"
+#include "host/pymem.h"
+#include "host/threads.h"
+#include "pythread/thread_handle.h"
 #include "simulation/system.h"      // sched_yield is a step, too
 
 static PyThreadState states[SIM_THREADS];
@@ -1004,10 +1007,286 @@ section_while_waiting(void)
 #define CRITICAL_SECTIONS
 #endif
 
+static int calls_made[64], calls_added;
+
+static int
+make_numbered(void *arg)
+{
+    int i = (int)(intptr_t)arg;
+    SIM_ASSERT(i < calls_added && calls_made[i] == 0);
+    calls_made[i]++;
+    return 0;
+}
+
+static void
+add_numbered(void)
+{
+    calls_added++;
+    (void)Py_AddPendingCall(make_numbered, (void *)(intptr_t)(calls_added - 1));
+}
+
+static void
+pending_setup(void)
+{
+    fresh();
+    memset(calls_made, 0, sizeof(calls_made));
+    for (calls_added = 0; calls_added < 33; ) {
+        add_numbered();
+        (void)Py_MakePendingCalls();
+    }
+    sim_plain = 1;                          /* by plain_access */
+}
+
+static void
+add_two(void)
+{
+    add_numbered();
+    add_numbered();
+}
+
+static void
+fork_and_make(void)
+{
+    sim_fork();
+    PyOS_AfterFork_Child();
+    SIM_ASSERT(Py_MakePendingCalls() == 0);
+    sim_reach(calls_made[33] ? "made in the child" : "none in the child");
+}
+
+/* Thread A makes pending calls; B forks meanwhile, and is the main thread then. */
+static int rest(void *arg) { word = 1; sim_touch(&word); word = 0; return arg != NULL; }
+static void make_a_call(void) { (void)Py_MakePendingCalls(); }
+
+static void
+fork_meanwhile(void)
+{
+    sim_fork();
+    if (word == 1) {
+        sim_reach("in a call");
+    }
+    PyOS_AfterFork_Child();
+    add_numbered();
+    SIM_ASSERT(Py_MakePendingCalls() == 0 && calls_made[33] == 1);
+}
+
+static void
+calls_setup(void)
+{
+    pending_setup();
+    (void)Py_AddPendingCall(rest, NULL);
+}
+
+static struct { ThreadHandle handle; int used; } pool[4];
+
+static void *
+pool_calloc(void *ctx, size_t n, size_t size)
+{
+    int i = 0;
+    while (pool[i].used) {
+        i++;
+    }
+    pool[i].used = 1;
+    return ctx == NULL ? memset(&pool[i].handle, 0, n * size) : NULL;
+}
+
+static void
+pool_free(void *ctx, void *handle)
+{
+    for (int i = 0; i < 4 && ctx == NULL; i++) {
+        pool[i].used &= &pool[i].handle != handle;
+    }
+}
+
+static void
+list_is_whole(void)
+{
+    struct llist_node *node, *head = &host_threads()->handles;
+    for (node = head; node->next != head; node = node->next) {
+        SIM_ASSERT(node->next->prev == node);
+        int i = 0;
+        while (node->next != &pool[i].handle.node) {
+            SIM_ASSERT(++i < 4);            /* else it leads elsewhere */
+        }
+        SIM_ASSERT(pool[i].used);
+    }
+    SIM_ASSERT(head->prev == node);
+}
+
+static ThreadHandle *one, *other;
+
+static void
+handles_setup(void)
+{
+    PyMemAllocatorEx pooled = { NULL, NULL, pool_calloc, NULL, pool_free };
+    fresh();
+    memset(pool, 0, sizeof(pool));
+    llist_init(&host_threads()->handles);
+    PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &pooled);
+    one = ThreadHandle_new();
+    other = ThreadHandle_adopt(77);         /* of a thread that runs */
+    sim_name(pool, sizeof(pool), "handles");
+    sim_plain = 1;
+}
+
+static void
+drop_and_make(void)
+{
+    ThreadHandle_decref(one);
+    one = ThreadHandle_new();
+}
+
+static void
+fork_by_the_rules(void)
+{
+    PyOS_BeforeFork();
+    sim_fork();
+    list_is_whole();
+    PyOS_AfterFork_Child();
+    list_is_whole();
+    SIM_ASSERT(other->node.next == NULL && other->state == THREAD_HANDLE_DONE);
+}
+
+static void
+fork_by_itself(void)
+{
+    sim_fork();
+    PyOS_AfterFork_Child();
+    list_is_whole();
+    ThreadHandle *last = ThreadHandle_new();
+    list_is_whole();
+    ThreadHandle_decref(last);
+    list_is_whole();
+}
+
+/* Join, in the child, the thread that was about to end in the parent. */
+static void thread_ends(void) { _PyEvent_Notify(&other->thread_is_exiting); }
+
+static void
+fork_and_join(void)
+{
+    attach();
+    PyOS_BeforeFork();
+    sim_fork();
+    if (!ThreadHandle_is_done(other)) {
+        sim_reach("not over at the fork");
+    }
+    PyOS_AfterFork_Child();
+    SIM_ASSERT(ThreadHandle_join(other, -1) == 0 && ThreadHandle_is_done(other));
+    detach();
+}
+
+static int parked, answer;
+
+static void
+fork_in_the_handler(void)
+{
+    if (sim_self() == 0 && parked) {        /* and in no other sleep */
+        sim_fork();
+        PyOS_AfterFork_Child();
+        sim_reach("a handler forked");
+    }
+}
+
+static void
+parked_setup(void)
+{
+    fresh();
+    parked = 0;
+    sim_handler = fork_in_the_handler;
+}
+
+static void
+park_at_word(void)
+{
+    int zero = 0;
+    attach();
+    parked = 1;
+    answer = _PyParkingLot_Park(&word, &zero, sizeof(word), FIVE_MS, NULL, 1);
+    parked = 0;
+    detach();
+    _PyParkingLot_UnparkAll(&word);
+    _PyParkingLot_UnparkAll(&data);
+    SIM_ASSERT(answer == Py_PARK_TIMEOUT || answer == Py_PARK_INTR);
+}
+
+static void
+park_at_data(void)
+{
+    int zero = 0;
+    (void)_PyParkingLot_Park(&data, &zero, sizeof(data), FIVE_MS, NULL, 0);
+}
+
+static void
+rw_fork(void)
+{
+    _PyRWMutex_RLock(&rw);
+    sim_fork();
+    if (rw.bits & _Py_HAS_PARKED) {
+        sim_reach("a writer waits");
+    }
+    PyOS_AfterFork_Child();
+    _PyRWMutex_at_fork_reinit(&rw, 1);
+    _PyRWMutex_RUnlock(&rw);
+    _PyRWMutex_RLock(&rw);
+    _PyRWMutex_RUnlock(&rw);
+    _PyRWMutex_Lock(&rw);
+    _PyRWMutex_Unlock(&rw);
+}
+
+static void
+rw_other(void)
+{
+    _PyRWMutex_Lock(&rw);
+    _PyRWMutex_Unlock(&rw);
+}
+
+static _PyOnceFlag cut_flag;
+static int work(void *arg) { sim_touch(&word); return arg != NULL; }
+static void once_setup_for_forks(void) { fresh(); cut_flag = (_PyOnceFlag){0}; }
+static void once_other(void) { (void)_PyOnceFlag_CallOnce(&cut_flag, work, NULL); }
+
+static void
+once_fork(void)
+{
+    sim_fork();
+    PyOS_AfterFork_Child();
+    _PyOnceFlag_at_fork_reinit(&cut_flag);
+    SIM_ASSERT(_PyOnceFlag_CallOnce(&cut_flag, work, NULL) == 0);
+}
+
+#define FORKS \
+    { .name = "fork-pending", .what = "a fork while calls are added", \
+      .body = { fork_and_make, add_two }, .setup = pending_setup, \
+      .bounds = { -1, 0, 0 }, \
+      .reach = { "made in the child", "none in the child" } }, \
+    { .name = "fork-calls", .what = "a fork while another makes calls", \
+      .body = { make_a_call, fork_meanwhile }, .setup = calls_setup, \
+      .bounds = { -1, 0, 0 }, .reach = { "in a call" } }, \
+    { .name = "fork-handles", .what = "a list held across a fork", \
+      .body = { fork_by_the_rules, drop_and_make }, .setup = handles_setup, \
+      .bounds = { -1, 0, 0 } }, \
+    { .name = "fork-handles-alone", .what = "a list cut by a fork", \
+      .body = { fork_by_itself, drop_and_make }, .setup = handles_setup, \
+      .bounds = { -1, 0, 0 } }, \
+    { .name = "fork-join", .what = "a thread that stays in the parent", \
+      .body = { fork_and_join, thread_ends }, .setup = handles_setup, \
+      .bounds = { -1, 0, 0 }, .reach = { "not over at the fork" } }
+#define FORKS_AND_LOCKS \
+    { .name = "fork-parked", .what = "a fork in a handler, parked", \
+      .body = { park_at_word, park_at_data }, .setup = parked_setup, \
+      .bounds = { -1, 1, 0 }, .reach = { "a handler forked" } }, \
+    { .name = "fork-rwmutex", .what = "a reader forks, a writer waits", \
+      .body = { rw_fork, rw_other }, .setup = rw_setup, \
+      .bounds = { -1, 0, 0 }, .reach = { "a writer waits" } }, \
+    { .name = "fork-once", .what = "a fork in the middle of the work", \
+      .body = { once_fork, once_other, once_other }, \
+      .setup = once_setup_for_forks, .bounds = { -1, 0, 0 } }
+
 const SimScenario scenarios[] = {
     RAW_MUTEX, PARKING_LOT_1, PARKING_LOT_2, PARKING_LOT_3, MUTEX_1, MUTEX_2,
     MUTEX_3,
     EVENTS_AND_ONCE, RECURSIVE, READERS_WRITERS, SEQUENCE_LOCK,
+    FORKS, FORKS_AND_LOCKS,
     CRITICAL_SECTIONS
     { .name = NULL }
 };

@@ -2,7 +2,7 @@
 # system's calls renamed (-include). One thread of the operating system runs it, so ThreadSanitizer has nothing to see there.
 SIM_DEPTH    := $(or $(DEPTH),0)
 SIM_LEAST    := 100000
-SIM_TANGLED  := $(patsubst tangle/%.c,%,$(wildcard tangle/pysync/*.c tangle/host/*.c tangle/simulation/*.c))
+SIM_TANGLED  := $(patsubst tangle/%.c,%,$(wildcard tangle/pysync/*.c tangle/host/*.c tangle/simulation/*.c)) pythread/thread_handle
 SIM_BOTH      = $(SIM_TANGLED:%=build/simulated.$(1)/%.o) build/simulated.$(1)/tests/scenarios.o
 # What a state is made of: the globals of all but these, in two sections of their own (but for gcov, whose counters are globals, too).
 # A thread-local is a global there, addresses stay where they are, and the code keeps its variables in memory, where a state can find them.
@@ -10,7 +10,7 @@ SIM_APART    := $(addprefix %/,$(addprefix simulation/,explorer.o graph.o state.
 SIM_LINK     := -no-pie -Wl,-z,now
 SIM_FLAGS    := -D_Thread_local= -fno-pie
 SIM_RENAME   := --rename-section .data=simdata --rename-section .bss=simbss --rename-section .data.rel=simdata --rename-section .data.rel.local=simdata
-sim-object    = $(CC) $(STRICT) $(filter-out -fsanitize=thread,$(flags-$(1))) $(SIM_FLAGS) $(if $(filter $(SIM_APART),$@),,$(if $(findstring -O2,$(flags-$(1))),-O0)) -pthread \
+sim-object    = $(CC) $(STRICT) $(filter-out -fsanitize=thread,$(flags-$(1))) $(SIM_FLAGS) $(PLAIN) $(if $(filter $(SIM_APART),$@),,$(if $(findstring -O2,$(flags-$(1))),-O0)) -pthread \
   -I$(2)tangle/simulation -I$(2)tangle $(3) -MMD -MP -c -o $@ $< $(if $(filter $(SIM_APART),$@)$(findstring --coverage,$(flags-$(1))),,&& objcopy $(SIM_RENAME) $@)
 
 # $(1) configuration, $(2) where its sources are
@@ -19,6 +19,8 @@ build/simulated.$(1)/tests/%.o: $(2)tests/%.c build/flags.$(1)
 	@mkdir -p $$(@D) && $$(call sim-object,$(1),$(2),-I$(2)tests)
 build/simulated.$(1)/%.o: $(2)tangle/%.c build/flags.$(1)
 	@mkdir -p $$(@D) && $$(call sim-object,$(1),$(2),$$(if $$(findstring /simulation/,$$<),,-include $(2)tangle/simulation/system.h))
+# What a fork may cut: each plain access is a step, by the calls that -fsanitize=thread puts before it (simulation/plain.c).
+build/simulated.$(1)/host/ceval.o build/simulated.$(1)/pythread/thread_handle.o: PLAIN := $(if $(findstring -fsanitize=address,$(flags-$(1))),,-fsanitize=thread)
 build/simulate.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/simulate.o
 	@$$(CC) $$(filter-out -fsanitize=thread,$$(flags-$(1))) $(SIM_LINK) -pthread -o $$@ $$^ $$(LDFLAGS)
 build/check_simulation.$(1): $(call SIM_BOTH,$(1)) build/simulated.$(1)/tests/check_simulation.o build/simulated.$(1)/tests/support.o

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,7 @@ refused(const char *call)
 static int n_condattr_init, attrs_alive, callbacks_alive;
 static void (*last_key_destructor)(void *);
 static pthread_key_t pretend_key;       /* not 0: the next key is said to be this */
+static int hold_condattr_init;          /* 1: stop there; 2: stopped, until it is 0 */
 #define BEFORE(call, params, args) \
     static inline int again_##call params \
     { return refused(#call) ? fate.code : call args; }
@@ -131,6 +133,10 @@ static inline size_t again_confstr(int name, char *text, size_t size)
 
 static inline int again_pthread_condattr_init(pthread_condattr_t *a)
 { n_condattr_init++;
+  if (hold_condattr_init == 1) {
+      __atomic_store_n(&hold_condattr_init, 2, __ATOMIC_SEQ_CST);
+      while (__atomic_load_n(&hold_condattr_init, __ATOMIC_SEQ_CST) == 2) { sched_yield(); }
+  }
   return refused("pthread_condattr_init") ? fate.code : pthread_condattr_init(a); }
 
 static inline int again_pthread_attr_init(pthread_attr_t *a)

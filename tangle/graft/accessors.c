@@ -23,6 +23,12 @@ host_threads(void)
     return &_PyRuntime.threads;
 }
 
+void host_head_lock(void);
+void host_head_unlock(void);
+
+void host_head_lock(void) { HEAD_LOCK(&_PyRuntime); }
+void host_head_unlock(void) { HEAD_UNLOCK(&_PyRuntime); }
+
 int host_thread_is_attached(PyThreadState *tstate);
 size_t host_stacksize(const char *caller);
 void host_set_stacksize(const char *caller, size_t size);

@@ -1,5 +1,4 @@
-// CPython: Python/ceval_gil.c, and of Modules/posixmodule.c what follows a fork
-// (v3.13.5, behaviour of 3.14)
+// CPython: Python/ceval_gil.c (v3.13.5, behaviour of 3.14)
 #include "host/ceval.h"
 
 #include <pthread.h>
@@ -7,7 +6,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "pysync/pycore_parking_lot.h"
+#include "host/pyatomic.h"
+#include "host/pythread.h"
 
 #ifndef Py_GIL_DISABLED
 static pthread_mutex_t gil_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -69,10 +69,12 @@ enum { MAXPENDINGCALLS_MAIN = 32 };
 
 static struct {
     int locked;             // changed with every signal blocked
-    int first, npending;    // of the ring below
-    int handling;           // the main thread is making calls
+    uint32_t first, next;   // calls taken, calls added, ever: between them some wait
+    PyThread_ident_t handling;      // the thread that is making calls, or 0
     struct { int (*func)(void *); void *arg; } calls[MAXPENDINGCALLS_MAIN];
 } pending;
+
+_Static_assert(MAXPENDINGCALLS_MAIN == 32, "a power of two: the two numbers may wrap");
 
 static void
 lock_pending(sigset_t *before)
@@ -97,11 +99,12 @@ Py_AddPendingCall(int (*func)(void *), void *arg)
 {
     sigset_t before;
     lock_pending(&before);
-    int room = pending.npending < MAXPENDINGCALLS_MAIN;
+    uint32_t n = pending.next;
+    int room = n - pending.first < MAXPENDINGCALLS_MAIN;
     if (room) {
-        int i = (pending.first + pending.npending++) % MAXPENDINGCALLS_MAIN;
-        pending.calls[i].func = func;
-        pending.calls[i].arg = arg;
+        pending.calls[n % MAXPENDINGCALLS_MAIN].func = func;
+        pending.calls[n % MAXPENDINGCALLS_MAIN].arg = arg;
+        _Py_atomic_store_uint32(&pending.next, n + 1);  /* it is whole: count it */
     }
     unlock_pending(&before);
     return room ? 0 : -1;
@@ -115,11 +118,10 @@ make_one_pending_call(void)
     void *arg = NULL;
     sigset_t before;
     lock_pending(&before);
-    if (pending.npending > 0) {
-        func = pending.calls[pending.first].func;
-        arg = pending.calls[pending.first].arg;
-        pending.first = (pending.first + 1) % MAXPENDINGCALLS_MAIN;
-        pending.npending--;
+    if (pending.first != pending.next) {
+        func = pending.calls[pending.first % MAXPENDINGCALLS_MAIN].func;
+        arg = pending.calls[pending.first % MAXPENDINGCALLS_MAIN].arg;
+        _Py_atomic_store_uint32(&pending.first, pending.first + 1);
     }
     unlock_pending(&before);
     return func == NULL ? 1 : func(arg) == 0 ? 0 : -1;
@@ -132,7 +134,7 @@ _PyEval_MakePendingCalls(PyThreadState *Py_UNUSED(tstate))
     if (getpid() != gettid() || pending.handling) {
         return 0;
     }
-    pending.handling = 1;
+    pending.handling = PyThread_get_thread_ident_ex();
     for (int i = 0; i < MAXPENDINGCALLS_MAIN && res == 0; i++) {
         res = make_one_pending_call();
     }
@@ -147,14 +149,16 @@ Py_MakePendingCalls(void)
 }
 
 void
-PyOS_AfterFork_Child(void)
+_PyEval_ReInitThreads(PyThreadState *tstate)
 {
-    _PyParkingLot_AfterFork();
 #ifndef Py_GIL_DISABLED
     pthread_mutex_init(&gil_mutex, NULL);
     pthread_cond_init(&gil_cond, NULL);
-    gil_locked = _PyThreadState_GET() != NULL;
+    gil_locked = tstate != NULL;
 #endif
+    (void)tstate;
     pending.locked = 0;
-    pending.handling = 0;
+    if (pending.handling != PyThread_get_thread_ident_ex()) {
+        pending.handling = 0;           /* whoever was making calls is not here */
+    }
 }

@@ -43,9 +43,29 @@ PyAPI_FUNC(int) Py_AddPendingCall(int (*func)(void *), void *arg);
 PyAPI_FUNC(int) Py_MakePendingCalls(void);
 PyAPI_FUNC(int) _PyEval_MakePendingCalls(PyThreadState *tstate);
 
-/* In the child, before anything else: forget the threads that fork left behind,
- * what they slept on and what they held of the host's own.
- * CPython    Modules/posixmodule.c, PyOS_AfterFork_Child */
+/* PyOS_BeforeFork(), fork(), then AfterFork_Parent in the parent (also when fork
+ * failed), AfterFork_Child in the child. All three may be given to pthread_atfork.
+ *
+ * Before    holds host_head_lock(). Other threads run on; CPython's free-threaded
+ *           build stops them.
+ * Parent    lets it go.
+ * Child     the one call that a child needs, before any other of this library:
+ *           empties the parking lot, frees that lock, finishes the handles of the
+ *           threads that are not there, makes the GIL anew (the caller's, if it is
+ *           attached) and frees the pending calls. Calls that wait stay.
+ *
+ * Requires  that the caller came neither out of one of our functions (a pending
+ *           call, a once flag's, and a sleep in the parking lot apart), nor with
+ *           host_head_lock() held. CPython: attached.
+ * Blocks    Before, for the lock.   Allocates  never.
+ * The program's own locks: chapter 14 has the table of what a fork leaves in each.
+ * Fork alone, with no Before: Child mends all of the above, all the same.
+ * No Child: only exec and what else POSIX allows there. A wait may hang.
+ * CPython   Modules/posixmodule.c, functions of the same names */
+PyAPI_FUNC(void) PyOS_BeforeFork(void);
+PyAPI_FUNC(void) PyOS_AfterFork_Parent(void);
 PyAPI_FUNC(void) PyOS_AfterFork_Child(void);
+
+PyAPI_FUNC(void) _PyEval_ReInitThreads(PyThreadState *tstate);     /* Child's part */
 
 #endif  // HOST_CEVAL_H

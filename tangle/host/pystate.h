@@ -53,4 +53,11 @@ PyAPI_FUNC(void) host_thread_leave(void);
 PyAPI_FUNC(int) host_thread_suspend(PyThreadState *tstate);
 PyAPI_FUNC(void) host_thread_resume(PyThreadState *tstate);
 
+/* One lock for what the whole process has once: the list of thread handles, the
+ * first use of the thread library. Held across a fork (PyOS_BeforeFork).
+ * Blocks     lock, yes, and the caller stays attached if it is: hold it for a few
+ *            instructions, in which nobody attaches.   Allocates  never. */
+PyAPI_FUNC(void) host_head_lock(void);
+PyAPI_FUNC(void) host_head_unlock(void);
+
 #endif  // HOST_PYSTATE_H

@@ -39,6 +39,9 @@ static Bucket buckets[NUM_BUCKETS] = {
 
 _Static_assert(sizeof(buckets) == 8224, "as in CPython");
 
+/* How often this thread has left a lot behind, being the one that forked. */
+static _Thread_local unsigned lots_left;
+
 static Bucket *
 bucket_of(const void *addr)
 {
@@ -221,6 +224,7 @@ _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
     }
     _PySemaphore_Init(&wait.sema);
     enqueue(bucket, &wait);
+    unsigned lot = lots_left;               /* the lot that we are in */
     _PyRawMutex_Unlock(&bucket->mutex);
 
     PyThreadState *tstate = detach ? detach_if_attached() : NULL;
@@ -228,12 +232,16 @@ _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
     if (res != Py_PARK_OK) {
         _PyRawMutex_Lock(&bucket->mutex);
         bool promised = wait.is_unparking;
-        if (!promised) {
+        bool in_a_child = lot != lots_left;     /* and our entry in no queue */
+        if (!promised && !in_a_child) {
             leave_queue(bucket, &wait);
         }
         _PyRawMutex_Unlock(&bucket->mutex);
-        while (promised && res != Py_PARK_OK) {
+        while (promised && !in_a_child && res != Py_PARK_OK) {
             res = _PySemaphore_Wait(&wait.sema, -1, /*detach=*/0);
+        }
+        if (promised) {
+            res = Py_PARK_OK;
         }
     }
     _PySemaphore_Destroy(&wait.sema);
@@ -281,6 +289,7 @@ _PyParkingLot_UnparkAll(const void *addr)
 void
 _PyParkingLot_AfterFork(void)
 {
+    lots_left++;
     memset(buckets, 0, sizeof(buckets));
     for (Py_ssize_t i = 0; i < NUM_BUCKETS; i++) {
         llist_init(&buckets[i].root);

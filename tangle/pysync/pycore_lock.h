@@ -200,6 +200,17 @@ _PyOnceFlag_CallOnce(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
     return _PyOnceFlag_CallOnceSlow(flag, fn, arg);
 }
 
+/* In the child of a fork: work that another thread was at is not done, and nobody
+ * is at it. What that thread left half done is the caller's to clear.
+ * Unchecked  called out of fn, by the thread that is at it. */
+static inline void
+_PyOnceFlag_at_fork_reinit(_PyOnceFlag *flag)
+{
+    if (flag->v != _Py_ONCE_INITIALIZED) {
+        flag->v = 0;
+    }
+}
+
 /* A mutex that its owner may lock again.
  *
  * thread is the owner's identity, or 0. It is set after the mutex was taken and
@@ -275,6 +286,16 @@ PyAPI_FUNC(void) _PyRWMutex_RLock(_PyRWMutex *rwmutex);
 PyAPI_FUNC(void) _PyRWMutex_RUnlock(_PyRWMutex *rwmutex);
 PyAPI_FUNC(void) _PyRWMutex_Lock(_PyRWMutex *rwmutex);
 PyAPI_FUNC(void) _PyRWMutex_Unlock(_PyRWMutex *rwmutex);
+
+/* In the child of a fork, before anything else touches it: what the other threads
+ * had of the lock is gone, readers, writers and who waited.
+ * mine       how often the calling thread, which forked, has it as a reader;
+ *            -1: as the writer; 0: not at all. */
+static inline void
+_PyRWMutex_at_fork_reinit(_PyRWMutex *rwmutex, int mine)
+{
+    rwmutex->bits = mine < 0 ? (uintptr_t)_Py_LOCKED : 4 * (uintptr_t)mine;
+}
 
 /* One writer at a time; readers that write nothing, and start over if disturbed.
  *

@@ -61,8 +61,10 @@ _PyParkingLot_Unpark(const void *address, _Py_unpark_fn_t *fn, void *arg);
  * Attached   no need.   CPython  Python/parking_lot.c, _PyParkingLot_UnparkAll */
 PyAPI_FUNC(void) _PyParkingLot_UnparkAll(const void *address);
 
-/* In the child of a fork: forget every waiter; they are threads of the parent.
- * Requires   no other thread yet. */
+/* PyOS_AfterFork_Child's part, which calls it (host/ceval.h): forget every waiter;
+ * they are threads of the parent. A handler that forked while its thread sleeps in
+ * Park may call it, too: Park returns in the child as if the signal had ended it.
+ * Requires   no other thread yet; not inside a function of the lot otherwise. */
 PyAPI_FUNC(void) _PyParkingLot_AfterFork(void);
 
 #ifdef __cplusplus

@@ -123,8 +123,8 @@ PyAPI_FUNC(int) PyThread_detach_thread(PyThread_handle_t handle);
  * CPython    Python/thread_pthread.h (3.14), PyThread_hang_thread */
 PyAPI_FUNC(void) _Py_NO_RETURN PyThread_hang_thread(void);
 
-/* In a child of fork(), before anything else: every ThreadHandle but the calling
- * thread's own, and those not started yet, is done.
+/* PyOS_AfterFork_Child's part, which calls it (host/ceval.h): every ThreadHandle but
+ * the calling thread's own, and those not started yet, is done.
  * CPython    Modules/_threadmodule.c, _PyThread_AfterFork */
 PyAPI_FUNC(void) _PyThread_AfterFork(struct _pythread_runtime_state *state);
 

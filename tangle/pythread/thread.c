@@ -32,13 +32,15 @@ is_initialized(void)
 void
 PyThread_init_thread(void)
 {
-    static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&first);
+    if (is_initialized()) {
+        return;
+    }
+    host_head_lock();                   /* no fork cuts what follows */
     if (!is_initialized()) {
         PyThread__init_thread();
         _Py_atomic_store_int_release(&host_threads()->initialized, 1);   /* [I2] */
     }
-    pthread_mutex_unlock(&first);
+    host_head_unlock();
 }
 
 

@@ -13,10 +13,6 @@
 #include "host/pystate.h"
 #include "host/threads.h"
 
-static PyMutex handles_mutex;   /* guards the list host_threads()->handles */
-#define HEAD_LOCK() _PyMutex_LockTimed(&handles_mutex, -1, _Py_LOCK_DONT_DETACH)
-#define HEAD_UNLOCK() PyMutex_Unlock(&handles_mutex)
-
 static int
 get_thread_handle_state(ThreadHandle *self)
 {
@@ -71,9 +67,10 @@ ThreadHandle_new(void)
     }
     self->state = THREAD_HANDLE_NOT_STARTED;    /* all else is zero: free, unset, none */
     self->refcount = 1;
-    HEAD_LOCK();
+    self->node.next = &host_threads()->handles;     /* leads on, before anything leads here */
+    host_head_lock();
     llist_insert_tail(&host_threads()->handles, &self->node);
-    HEAD_UNLOCK();
+    host_head_unlock();
     return self;
 }
 
@@ -112,11 +109,11 @@ ThreadHandle_decref(ThreadHandle *self)
     if (_Py_atomic_add_ssize(&self->refcount, -1) > 1) {
         return;
     }
-    HEAD_LOCK();
+    host_head_lock();
     if (self->node.next != NULL) {              /* a fork may have taken it out */
         llist_remove(&self->node);
     }
-    HEAD_UNLOCK();
+    host_head_unlock();
     /* Nobody else has it: no need for the mutex. */
     if (self->state == THREAD_HANDLE_RUNNING) {
         detach_thread(self);                    /* its complaint is all there is to do */
@@ -128,8 +125,11 @@ void
 _PyThread_AfterFork(struct _pythread_runtime_state *state)
 {
     PyThread_ident_t current = PyThread_get_thread_ident_ex();
-    handles_mutex = (PyMutex){_Py_UNLOCKED};    /* its holder may be gone */
-    struct llist_node *node;
+    struct llist_node *node = &state->handles;
+    do {                                        /* see below */
+        node->next->prev = node;
+        node = node->next;
+    } while (node != &state->handles);
     llist_for_each_safe(node, &state->handles) {
         ThreadHandle *handle = llist_data(node, ThreadHandle, node);
         if (handle->ident == current || handle->state == THREAD_HANDLE_NOT_STARTED) {

@@ -73,6 +73,9 @@ asleep(SimKind kind, const void *object, const int *gate, Deadline deadline,
         int wall = deadline.clock == CLOCK_REALTIME;
         sim_advance(nanoseconds(deadline.until) - (wall ? world.wall : 0));
     }
+    if (event == SIM_INTERRUPT && kind == SIM_SLEEP && sim_handler != NULL) {
+        sim_handler();
+    }
     return event == SIM_TIMEOUT ? ETIMEDOUT : event == SIM_INTERRUPT ? EINTR : 0;
 }
 int
@@ -360,7 +363,7 @@ sim_pthread_self(void)
 pid_t
 sim_gettid(void)
 {
-    return getpid() + (world.running > 0 ? world.running : 0);
+    return getpid() + (world.running > 0 && !world.alone ? world.running : 0);
 }
 
 int

@@ -281,6 +281,8 @@ sim_execute(const SimScenario *scenario)
     world.serial += !sim_put_globals_back();
     world.n = 0;
     world.semaphores = world.alone = world.noted = 0;
+    sim_plain = 0;
+    sim_handler = NULL;
     world.excused = 0;
     world.writes = world.switches = 0;
     world.clock = 1000 * INT64_C(1000000000);
@@ -425,6 +427,8 @@ sim_leave_shared(SimRegion *region)
     touch(region, sizeof(*region), __builtin_return_address(0));
     region->readers--;
 }
+
+void (*sim_handler)(void);
 
 void
 sim_fork(void)

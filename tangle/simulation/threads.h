@@ -76,6 +76,8 @@ void sim_touch(const volatile void *object);    // a step that writes *object
 void sim_wait_for(const int *gate);     // a step, once *gate > 0
 void sim_set_wall(int64_t forward);     // someone sets the wall clock
 void sim_fork(void);                    // this thread lives on alone
+extern int sim_plain;                   // 1: plain accesses are steps, too
+extern void (*sim_handler)(void);       // called when a signal ends a sleep
 void sim_may_hang(int thread);          // it may sleep when all others ended
 void sim_no_yield(int on);              // from now on a yield is a failure
 extern const int sim_asan;              // AddressSanitizer finds more, and aborts

@@ -4,7 +4,7 @@ import regress
 
 
 ADAPTER = {"host_pyhash_state", "host_threads", "host_thread_is_attached", "host_stacksize", "host_set_stacksize",
-           "host_thread_info", "host_forget_thread_info", "PyThread_ParseTimeoutArg"}
+           "host_thread_info", "host_forget_thread_info", "host_head_lock", "host_head_unlock", "PyThread_ParseTimeoutArg"}
 
 
 def test_claim_15_1_the_adapter(run):
