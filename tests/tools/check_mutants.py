@@ -103,6 +103,9 @@ class Operators(unittest.TestCase):
         self.assertEqual((text[:whole.start] + whole.new + text[whole.end:]).split("\n")[5], "    return a;")
         self.assertEqual(whole.lines, {4, 5})
 
+    def test_the_arguments_fit_the_port(self):
+        mutations.argue(mutations.every_mutant(mutations.chapters.load()))
+
 
 class Mutants(House):
     def setUp(self):
