@@ -124,7 +124,7 @@ def goals(cells, names):
         limit("Longest wait of 8 threads: at most 2 ms", port, median("wait", port, 8, 1000, 0), 2, "{:.2f} ms")
         longer = {key: 1 / r for key, r in each("wait", port).items() if key in waits and key[1] <= 64}
         say("Longest wait of up to 64 threads: at most 2 × CPython's build of the same kind", port, *worst_cell(longer, max, 2, "most"))
-        share = each("timed", port)
+        share = {key: peers[port].median / peers[twin].median for key, peers in cells.items() if key[0] == "timed" and port in peers and twin in peers and peers[twin].median}
         say("Waits with a time limit: at least 0.95 × CPython's share in time", port, f"least {min(share.values()):.2f} ×" if share else None, bool(share) and min(share.values()) >= 0.95)
         late = each("latency", port)
         say("A wait beside a loop: at most 1.25 × CPython's", port, f"{1 / min(late.values()):.2f} ×" if late else None, bool(late) and 1 / min(late.values()) <= 1.25)
@@ -154,7 +154,7 @@ def missed(cells, names):
     lines = [f"- {goal} ({SHORT[port]}): {at[port][0]}." + (" The cells: " + ", ".join(below(cells, goal, port)) + "." if goal.startswith("Crowds") else "")
              for goal, at in verdicts.items() for port in PORTS if at.get(port) and not at[port][1]]
     given = sum(1 for at in verdicts.values() for verdict in at.values() if verdict)
-    return f"{len(lines)} of {given} goals." + ("" if not lines else " A cell in brackets is one in which the spreads of the two overlap.") + "\n\n" + "\n".join(lines) + "\n"
+    return f"Of {given} goals {len(lines)} were missed." + ("" if not lines else " A cell in brackets is one in which the spreads of the two overlap.") + "\n\n" + "\n".join(lines) + "\n"
 
 
 def below(cells, goal, port):
