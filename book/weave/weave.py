@@ -581,7 +581,7 @@ class Weaver:
         if made.is_file() and stamp.is_file() and read(stamp) == key:
             return made
         write(folder / "groundfloor.tex", source)
-        settings = environment(SOURCE_DATE_EPOCH=when, FORCE_SOURCE_DATE="1", TZ="UTC", TEXMFVAR="../texmf-var", max_print_line="1000")
+        settings = environment(SOURCE_DATE_EPOCH=when, FORCE_SOURCE_DATE="1", TZ="UTC", TEXMFVAR=str(self.work / "texmf-var"), max_print_line="1000")
         aux, log = folder / "groundfloor.aux", folder / "groundfloor.log"
         aux.unlink(missing_ok=True)        # the same road each time, the same bytes at its end
         for old in folder.glob("groundfloor.toc"), folder.glob("groundfloor.out"):
