@@ -29,7 +29,7 @@ BUILD = ROOT / "build/museum"
 BEGIN, END = "<!-- written by: make museum TABLE=write -->", "<!-- end of what make museum wrote -->"
 KEYS = {"bug", "what", "file", "in", "scenario", "build", "says", "define", "policy"}
 FT = "-DPy_GIL_DISABLED=1"
-APART = ("explorer", "graph", "state", "threads", "trace")      # of tangle/simulation/, and simulate: what is no part of a state
+APART = ("data", "explorer", "graph", "state", "threads", "trace")      # of tangle/simulation/, and simulate: what is no part of a state
 PLAIN_STEPS = ("tangle/host/ceval.c", "tangle/pythread/thread_handle.c")    # as in simulation.mk
 
 

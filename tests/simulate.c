@@ -136,6 +136,7 @@ usage(void)
 {
     fputs("usage: simulate [--depth N|all] [--least N] [SCENARIO ...]\n"
           "       simulate --replay SCENARIO SCHEDULE\n"
+          "       simulate --graph FILE SCENARIO\n"
           "       simulate --list\n", stderr);
     return 2;
 }
@@ -168,6 +169,33 @@ replay(const char *name, const char *schedule)
     return s == NULL ? 2 : sim_replay(s, schedule, stdout);
 }
 
+#ifdef Py_GIL_DISABLED
+static const char build[] = "ft";
+#else
+static const char build[] = "gil";
+#endif
+#ifdef GF_UPSTREAM_POLICY
+static const char policy[] = "upstream";
+#else
+static const char policy[] = "ours";
+#endif
+
+static int
+graph(const char *file, const char *name)
+{
+    const SimScenario *s = wanted(name);
+    FILE *out = s != NULL ? fopen(file, "w") : NULL;
+    int failed = out == NULL || sim_graph(s, s->bounds, build, policy, out);
+    if (out != NULL) {
+        failed |= ferror(out);
+        failed |= fclose(out);
+    }
+    if (s != NULL && failed) {
+        fprintf(stderr, "simulate: no graph of %s in %s\n", name, file);
+    }
+    return failed ? 2 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -180,6 +208,9 @@ main(int argc, char **argv)
         }
         if (strcmp(*argv, "--replay") == 0 && argc == 4) {
             return replay(argv[1], argv[2]);
+        }
+        if (strcmp(*argv, "--graph") == 0 && argc == 4) {
+            return graph(argv[1], argv[2]);
         }
         int is_depth = strcmp(*argv, "--depth") == 0;
         char *end;

@@ -6,7 +6,7 @@ SIM_TANGLED  := $(patsubst tangle/%.c,%,$(wildcard tangle/pysync/*.c tangle/host
 SIM_BOTH      = $(SIM_TANGLED:%=build/simulated.$(1)/%.o) build/simulated.$(1)/tests/scenarios.o
 # What a state is made of: the globals of all but these, in two sections of their own (but for gcov, whose counters are globals, too).
 # A thread-local is a global there, addresses stay where they are, and the code keeps its variables in memory, where a state can find them.
-SIM_APART    := $(addprefix %/,$(addprefix simulation/,explorer.o graph.o state.o threads.o trace.o) $(addprefix tests/,simulate.o support.o))
+SIM_APART    := $(addprefix %/,$(addprefix simulation/,data.o explorer.o graph.o state.o threads.o trace.o) $(addprefix tests/,simulate.o support.o))
 SIM_LINK     := -no-pie -Wl,-z,now
 SIM_FLAGS    := -D_Thread_local= -fno-pie
 SIM_RENAME   := --rename-section .data=simdata --rename-section .bss=simbss --rename-section .data.rel=simdata --rename-section .data.rel.local=simdata
@@ -37,10 +37,12 @@ traces: tangle  ## play the stories of the moving figures, and keep what the por
 played: tangle  # the same for the weaver, whom a port that does not compile keeps from nothing
 	@$(if $(DRY),$(MAKE) -s traces,if $(MAKE) -s traces; then rm -f build/traces.older; \
 	  else touch build/traces.older && echo "weave: the port does not compile (above): the moving figures play what it did before" >&2; fi)
-simulate: tangle ## explore every interleaving, within bounds (DEPTH=1: deeper; SCENARIO=name: that one)
+simulate: tangle ## explore all orders of small scenarios (DEPTH=1: deeper; SCENARIO=name: that one; GRAPH=name: its graph as data, in build/graphs/)
 	@$(MAKE) -s build/simulate.gil$(UPSTREAM) build/simulate.ft$(UPSTREAM)
-	@$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
-	@build/simulate.ft$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)
+	@$(if $(GRAPH),,$(if $(filter section-%,$(SCENARIO)),,build/simulate.gil$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO)))
+	@$(if $(GRAPH),,build/simulate.ft$(UPSTREAM) --depth $(SIM_DEPTH) $(if $(SCENARIO),,--least $(SIM_LEAST)) $(SCENARIO))
+	@$(if $(GRAPH),mkdir -p build/graphs; for c in $(if $(filter section-%,$(GRAPH)),,gil$(UPSTREAM)) ft$(UPSTREAM); do \
+	  build/simulate.$$c --graph build/graphs/$(GRAPH)-$$c.json $(GRAPH) && echo build/graphs/$(GRAPH)-$$c.json || exit; done)
 replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by step
 	@$(MAKE) -s build/simulate.$(or $(CONFIG),gil)$(UPSTREAM)
 	@build/simulate.$(or $(CONFIG),gil)$(UPSTREAM) --replay $(SCENARIO) $(SCHEDULE)

@@ -52,6 +52,9 @@ meet(Node *node, const SimOption *all, int n)
     if (!is_new) {
         sim_abandon(SIM_PRUNED);
     }
+    if (sim_go_on) {
+        sim_data_state();
+    }
     sim_graph_can_act(node->state, threads_that_can_act(all, n));
 }
 

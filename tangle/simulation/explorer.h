@@ -32,7 +32,11 @@ int sim_explore(const SimScenario *scenario, SimBounds bounds,
                 SimReport *report, SimProgress *progress);
 
 extern int sim_every_path;      // do not merge states: walk every path
-extern int sim_go_on;           // a failure does not end the walk
+extern int sim_go_on;           // a failure does not end the walk; for sim_graph:
+
+/* Explore, and write the graph as data; `build` and `policy` say of what. */
+int sim_graph(const SimScenario *scenario, SimBounds bounds, const char *build,
+              const char *policy, FILE *out);
 
 /* Run one schedule and write what happens, a line a step.
  * Returns 0 when it ends well, 1 when it fails, 2 when it does not fit. */

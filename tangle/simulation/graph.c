@@ -11,7 +11,7 @@ typedef struct {
     uint32_t first, after;      // its edges, in `order`
     uint32_t visit, low;        // when the closing walk came here, or 0
     uint32_t component;         // number of its component, from 1
-    uint8_t end, can_act;
+    uint8_t end, can_act, is_message;
     double schedules;           // from here to an end
 } State;
 
@@ -107,7 +107,9 @@ sim_graph_break(const char *why)
     for (; *why != '\0'; why++) {
         key.a = (key.a ^ (unsigned char)*why) * UINT64_C(0x100000001B3);
     }
-    return sim_graph_state(key, &is_new);
+    uint32_t state = sim_graph_state(key, &is_new);
+    states[state].is_message = 1;
+    return state;
 }
 
 void
@@ -379,6 +381,48 @@ sim_graph_ends(SimReport *report)
         if (states[i].end == SIM_DONE) {
             report->ends++;
             report->end_sum += states[i].key.a;
+        }
+    }
+}
+
+void
+sim_graph_write_edges(FILE *out)
+{
+    for (size_t e = 0; e < n_edges; e++) {
+        fprintf(out, "%s%u,%u,%d", e ? "," : "", edges[e].from, edges[e].to,
+                SIM_EVENTS * edges[e].taken.thread + edges[e].taken.event);
+    }
+}
+
+int
+sim_graph_is_broken(long state)
+{
+    return states[state].is_message;
+}
+
+static const char *
+said_of(uint32_t state)
+{
+    for (size_t i = 0; i < n_broken; i++) {
+        if (broken[i].state == state) {
+            return broken[i].why;
+        }
+    }
+    return "";
+}
+
+void
+sim_graph_write_ends(FILE *out)
+{
+    const char *comma = "";
+    for (uint32_t i = 0; i < n_states; i++) {
+        if (states[i].end != SIM_NO_END) {
+            fprintf(out, "%s\n[%u, %d, \"", comma, i, states[i].end);
+            for (const char *why = said_of(i); *why != '\0'; why++) {
+                fprintf(out, *why == '"' || *why == '\\' ? "\\%c" : "%c", *why);
+            }
+            fprintf(out, "\"]");
+            comma = ",";
         }
     }
 }

@@ -29,8 +29,11 @@ long sim_graph_size(void);              // states so far
 /* How many states are ends at which nothing was wrong, and the sum of their keys. */
 void sim_graph_ends(SimReport *report);
 
-/* The graph as data; `build` and `policy` say of what program. */
-int sim_graph_write(const SimScenario *scenario, const SimReport *report,
-                    const char *build, const char *policy, FILE *out);
+/* The graph as data. */
+void sim_data_begin(void);
+void sim_data_state(void);              // what a reader sees of a new state
+void sim_graph_write_edges(FILE *out);
+void sim_graph_write_ends(FILE *out);
+int sim_graph_is_broken(long state);    // it stands for a message
 
 #endif  // SIMULATION_GRAPH_H

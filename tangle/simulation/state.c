@@ -123,6 +123,9 @@ SimKey
 sim_key(int purse)
 {
     SimKey key = { 1, 2 };
+    if (!sim_can_merge()) {
+        return key;
+    }
     for (int i = 0; i < 2 && (sim_blind & SIM_GLOBALS) == 0; i++) {
         mix_globals(&key, &regions[i]);
     }

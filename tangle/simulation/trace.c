@@ -53,16 +53,16 @@ sim_trace_step(SimOption option)
 }
 
 static FILE *
-ask_for_lines(void)
+ask_for_lines(const void *const *where, int n)
 {
     char command[100 + 20 * 64] = "";
     FILE *answer = tmpfile();
-    for (int i = 0; answer != NULL && i < n_lines; i += 64) {
+    for (int i = 0; answer != NULL && i < n; i += 64) {
         int at = snprintf(command, sizeof(command),
                           "addr2line -fie /proc/%d/exe -a", (int)getpid());
-        for (int k = i; k < i + 64 && k < n_lines; k++) {
+        for (int k = i; k < i + 64 && k < n; k++) {
             at += snprintf(command + at, sizeof(command) - (size_t)at, " %#lx",
-                           (unsigned long)(uintptr_t)lines[k].op.where - 1);
+                           (unsigned long)(uintptr_t)where[k] - 1);
         }
         FILE *pipe = popen(command, "r");
         char text[400];
@@ -110,9 +110,22 @@ read_place(FILE *answer, char *place, size_t size)
     }
 }
 
+void
+sim_find_lines(const void *const *where, int n, char (*place)[300])
+{
+    FILE *answer = ask_for_lines(where, n);
+    for (int i = 0; i < n; i++) {
+        read_place(answer, place[i], sizeof(place[i]));
+        place[i][where[i] != NULL ? sizeof(place[i]) - 1 : 0] = '\0';
+    }
+    if (answer != NULL) {
+        fclose(answer);
+    }
+}
+
 /* A number; or, if it points into a thread's stack, whose, and the low bits. */
-static void
-write_value(char *out, size_t size, uintptr_t value)
+void
+sim_value_name(char *out, size_t size, uintptr_t value)
 {
     for (int i = 0; i < SIM_THREADS; i++) {
         uintptr_t stack = (uintptr_t)world.thread[i].stack;
@@ -124,36 +137,42 @@ write_value(char *out, size_t size, uintptr_t value)
     snprintf(out, size, value < 4096 ? "%lu" : "%#lx", (unsigned long)value);
 }
 
-void
-sim_trace_end(FILE *out)
+const char *
+sim_verb(SimKind kind)
 {
     static const char *const verb[] = {
         "begins", "reads", "writes", "exchanges", "takes", "wakes from",
         "posts", "locks", "unlocks", "wakes on", "signals", "clock", "yields",
         "forks", "touches"
     };
+    return verb[kind];
+}
+
+void
+sim_trace_end(FILE *out)
+{
     static const char *const struck[] = { "", "TIMEOUT", "EINTR", "LEAP" };
+    static const void *where[SIM_LONGEST];
+    static char place[SIM_LONGEST][300];
     end_line();
-    FILE *answer = ask_for_lines();
+    for (int i = 0; i < n_lines; i++) {
+        where[i] = lines[i].op.where;
+    }
+    sim_find_lines(where, n_lines, place);
     for (int i = 0; i < n_lines; i++) {
         struct line *l = &lines[i];
-        char place[300], values[50] = "";
-        read_place(answer, place, sizeof(place));
-        place[l->op.where != NULL ? sizeof(place) - 1 : 0] = '\0';
+        char values[50] = "";
         if (l->noted) {
-            write_value(values, sizeof(values), l->before);
+            sim_value_name(values, sizeof(values), l->before);
             if (l->before != l->after) {
                 size_t at = strlen(values);
                 snprintf(values + at, sizeof(values) - at, " -> ");
-                write_value(values + at + 4, sizeof(values) - at - 4, l->after);
+                sim_value_name(values + at + 4, sizeof(values) - at - 4, l->after);
             }
         }
         fprintf(out, "%4d %*s%c%*s%-7s %-10s %-11s %-20s %s\n", i + 1,
                 2 * l->option.thread, "", 'A' + l->option.thread,
-                8 - 2 * l->option.thread, "", struck[l->option.event], verb[l->op.kind], l->object, values, place);
-    }
-    if (answer != NULL) {
-        fclose(answer);
+                8 - 2 * l->option.thread, "", struck[l->option.event], sim_verb(l->op.kind), l->object, values, place[i]);
     }
 }
 
@@ -174,6 +193,15 @@ sim_name(const volatile void *object, size_t size, const char *name)
         names[n_names].size = size;
         names[n_names++].name = name;
     }
+}
+
+/* The i-th name, and what has it; NULL: there are no more. */
+const char *
+sim_named(int i, const void **object, size_t *size)
+{
+    *object = names[i].object;
+    *size = names[i].size;
+    return i < n_names ? names[i].name : NULL;
 }
 
 const char *

@@ -72,6 +72,10 @@ void sim_trace_begin(void);
 void sim_trace_step(SimOption option);
 void sim_trace_end(FILE *out);
 const char *sim_object_name(const void *object, char *buffer, size_t size);
+const char *sim_named(int i, const void **object, size_t *size);
+const char *sim_verb(SimKind kind);
+void sim_value_name(char *out, size_t size, uintptr_t value);
+void sim_find_lines(const void *const *where, int n, char (*place)[300]);
 
 /* The host's thread-local word, exchanged when threads change places. */
 void sim_swap_locals(SimThread *from, SimThread *to);
