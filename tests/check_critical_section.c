@@ -27,7 +27,6 @@ static void (*const exported_cs2_End)(PyCriticalSection2 *) = PyCriticalSection2
 #include "host/pytime.h"
 #include "host/pyerrors.h"
 #include "host/stoptheworld.h"
-#include "pysync/policy.h"
 #include "pysync/pycore_critical_section.h"
 #include "support.h"
 
@@ -451,12 +450,6 @@ START_TEST(test_claim_11_9_the_stopped_world_does_without)
     stop_the_waiter();
     PyTime_MonotonicRaw(&since);
     UNTIL((PyTime_MonotonicRaw(&now), now - since > 1500000));
-    for (int i = 0; i < GF_PASSED_OVER; i++) {
-        PyMutex_Unlock(&row[1]);
-        PyMutex_Lock(&row[1]);                          /* before it is up */
-        host_thread_resume(_Py_atomic_load_ptr(&stopped));
-        stop_the_waiter();
-    }
     Py_END_CRITICAL_SECTION();                      /* hands it over */
 #endif
     host_set_world_stopped(1);

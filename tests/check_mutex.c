@@ -1,4 +1,4 @@
-// Claims 8.1 to 8.26 of the book, chapter 8: the mutex of one byte.
+// Claims 8.1 to 8.29 of the book, chapter 8: the mutex of one byte.
 #include <check.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -14,12 +14,17 @@
 static PyMutex m;
 static PyTime_t timeout_of_m = -1;
 static _Thread_local int yields, free_m_at;     /* at which of them: free m */
+static _Thread_local struct { int at; PyTime_t ns; } long_yield;
 
 int
 sched_yield(void)
 {
     if (++yields == free_m_at) {
         _Py_atomic_store_uint8(&m._bits, 0);
+    }
+    if (yields == long_yield.at) {
+        for (PyTime_t end = now() + long_yield.ns; now() < end; ) {
+        }
     }
     return (int)syscall(SYS_sched_yield);
 }
@@ -80,15 +85,6 @@ take_m_back_from(struct fellow *f)
         UNTIL(!host_thread_is_attached(f->tstate));
     }
     return mine;
-}
-
-/* Its millisecond is over, and it is the only one: until it is to be handed m. */
-static void
-pass_over(struct fellow *f)
-{
-    for (int i = 0; i < GF_PASSED_OVER; i++) {
-        ck_assert_int_eq(take_m_back_from(f), 1);
-    }
 }
 
 static int calls_made;
@@ -164,7 +160,7 @@ START_TEST(test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears)
         ck_assert_int_eq(_PyMutex_LockTimed(&m, timeouts[i], _PY_LOCK_DETACH),
                          PY_LOCK_FAILURE);
         ck_assert_int_ge(now() - before, timeouts[i]);
-        ck_assert_uint_eq(m._bits, 3);
+        ck_assert(m._bits == 3 || (m._bits == 1 && GF_CROWD_NS > 0));
         PyMutex_Unlock(&m);
         ck_assert_uint_eq(m._bits, 0);
     }
@@ -185,11 +181,14 @@ START_TEST(test_claim_8_6_in_time)
 END_TEST
 START_TEST(test_claim_8_7_the_spin_policy)      /* mutex_spin, _Py_yield */
 {
-    m._bits = 1;
-    yields = 0;
-    ck_assert_int_eq(_PyMutex_LockTimed(&m, 1, 0), PY_LOCK_FAILURE);
+    PyTime_t before;
+    do {                                    /* until no time limit cut it short */
+        m._bits = 1;
+        yields = 0;
+        before = now();
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, 20 * MS, 0), PY_LOCK_FAILURE);
+    } while (m._bits != 3 || (yields < MOST_YIELDS && now() - before > 21 * MS));
     ck_assert_int_eq(yields, MOST_YIELDS);
-    ck_assert_uint_eq(m._bits, 3);
     yields = 0;
     ck_assert_int_eq(_PyMutex_LockTimed(&m, 1, 0), PY_LOCK_FAILURE);
     ck_assert_int_eq(yields, 0);
@@ -199,11 +198,11 @@ END_TEST
 static int
 yields_until_taken(int free_at)
 {
-    m._bits = 1;
-    yields = 0;
-    free_m_at = free_at;
-    ck_assert_int_eq(_PyMutex_LockTimed(&m, 60 * 1000 * (PyTime_t)MS, 0),
-                     PY_LOCK_ACQUIRED);
+    do {                                    /* until no time limit cut it short */
+        m._bits = 1;
+        yields = 0;
+        free_m_at = free_at;
+    } while (_PyMutex_LockTimed(&m, 100 * MS, 0) != PY_LOCK_ACQUIRED);
     ck_assert_uint_eq(m._bits, 1);
     free_m_at = 0;
     return yields;
@@ -242,7 +241,7 @@ START_TEST(test_claim_8_9_woken_it_spins_anew)
     let_go(&f);
 }
 END_TEST
-struct entry { PyTime_t time_to_be_fair; int handed_off, passed_over; };
+struct entry { PyTime_t time_to_be_fair; int handed_off; PyTime_t time_in_a_crowd; };
 
 static void
 park_with_entry(struct fellow *me)
@@ -252,20 +251,25 @@ park_with_entry(struct fellow *me)
     me->answer = _PyParkingLot_Park(&m._bits, &three, 1, -1, me->arg, 1);
 }
 
-START_TEST(test_claim_8_10_the_waiters_time_decides)     /* mutex_unpark */
+static void
+park_in_line(struct fellow *f, struct entry *entry, int n)
 {
-    const int often = GF_PASSED_OVER;
-    struct entry entry[4] = {{0, 7, often}, {PyTime_MAX, 7, often},
-                             {PyTime_MAX, 7, 0}, {0, 7, often}};
-    static const uint8_t byte_after[4] = {3, 2, 2, 1};
-    struct fellow f[4];
-    m._bits = 3;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < n; i++) {
         f[i] = (struct fellow){
             .body = park_with_entry, .arg = &entry[i], .attach = 1};
         start(&f[i]);
         await_sleep(&f[i]);
     }
+}
+
+START_TEST(test_claim_8_10_the_waiters_time_decides)     /* mutex_unpark */
+{
+    struct entry entry[4] = {{0, 7, PyTime_MAX}, {PyTime_MAX, 7, PyTime_MAX},
+                             {PyTime_MAX, 7, 0}, {0, 7, 0}};
+    static const uint8_t byte_after[4] = {3, 2, 2, 1};
+    struct fellow f[4];
+    m._bits = 3;
+    park_in_line(f, entry, 4);
     for (int i = 0; i < 4; i++) {
         _Py_atomic_or_uint8(&m._bits, _Py_LOCKED);
         PyMutex_Unlock(&m);
@@ -282,11 +286,11 @@ START_TEST(test_claim_8_11_after_a_millisecond_it_is_handed_over)
     PyMutex_Lock(&m);
     wait_for_m(&f, _PY_LOCK_DETACH);
     let_time_pass(1 * MS);
-    pass_over(&f);
     ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     PyMutex_Unlock(&m);
     ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 1);
     ck_assert(!at(&f, 2));                  /* and the owner is not even up */
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 0, 0), PY_LOCK_FAILURE);
     host_thread_resume(f.tstate);
     let_go(&f);
     ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
@@ -334,9 +338,6 @@ START_TEST(test_claim_8_13_nobody_gets_past_a_line)
         await_sleep(&f[i]);
     }
     let_time_pass(1 * MS);
-    for (int i = 0; i < 8 * GF_PASSED_OVER; i++) {
-        ck_assert_int_eq(take_m_back_from(&f[i % 8]), 1);
-    }
     PyMutex_Unlock(&m);
     UNTIL(PyMutex_LockFast(&m) || _PyMutex_LockTimed(&m, 0, 0));
     ck_assert_int_eq(n_in_line, 8);
@@ -355,7 +356,6 @@ START_TEST(test_claim_8_14_unlocked_in_the_owners_name)
     PyMutex_Lock(&m);
     wait_for_m(&f, _PY_LOCK_DETACH);
     let_time_pass(1 * MS);
-    pass_over(&f);
     ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
     PyMutex_Unlock(&m);                     /* handed over */
     ck_assert_int_eq(_PyMutex_TryUnlock(&m), 0);
@@ -402,63 +402,54 @@ START_TEST(test_claim_8_15_nobody_starves)
     ck_assert_uint_eq(m._bits & _Py_LOCKED, 0);
 }
 END_TEST
+static struct fellow queued[20];
+static struct entry stamps[20];
+
+/* Whether the first of a queue is handed m, with so many behind it. */
 static int
-turn_of(struct entry *entry)            /* parks it, unlocks: handed over? */
+turn_of(PyTime_t fair, PyTime_t in_a_crowd, int behind)
 {
-    struct fellow f = {.body = park_with_entry, .arg = entry, .attach = 1};
+    for (int i = 0; i <= behind; i++) {
+        stamps[i] = (struct entry){PyTime_MAX, 7, PyTime_MAX};
+    }
+    stamps[0] = (struct entry){fair, 7, in_a_crowd};
     m._bits = 3;
-    start(&f);
-    await_sleep(&f);
+    park_in_line(queued, stamps, 1 + behind);
     PyMutex_Unlock(&m);
-    finish(&f);
-    ck_assert_uint_eq(m._bits, entry->handed_off ? 1 : 0);
-    return entry->handed_off;
+    ck_assert_uint_eq(m._bits, (behind ? 2 : 0) + stamps[0].handed_off);
+    _PyParkingLot_UnparkAll(&m._bits);
+    for (int i = 0; i <= behind; i++) {
+        finish(&queued[i]);
+    }
+    return stamps[0].handed_off;
 }
 
-START_TEST(test_claim_8_16_passed_over_so_often_and_no_more)    /* mutex_is_due */
+START_TEST(test_claim_8_16_who_is_due)                  /* mutex_is_due */
 {
-    struct entry entry = {PyTime_MAX, 7, 0};
-    for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(turn_of(&entry), 0);
+    static const int behind[] = {0, 1, 7, 8, 9, 16};
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        int n = behind[i];
+        ck_assert_int_eq(turn_of(0, 0, n), 1);
+        ck_assert_int_eq(turn_of(0, PyTime_MAX, n), n <= 8 || GF_CROWD_NS == 0);
+        ck_assert_int_eq(turn_of(PyTime_MAX, PyTime_MAX, n), 0);
     }
-    entry.time_to_be_fair = 0;
-    for (int i = 0; i < GF_PASSED_OVER; i++) {
-        ck_assert_int_eq(turn_of(&entry), 0);
-    }
-    ck_assert_int_eq(turn_of(&entry), 1);
-    ck_assert_int_eq(turn_of(&entry), 1);
 }
 END_TEST
 START_TEST(test_claim_8_17_a_crowd_drains)
 {
-    struct fellow f[16];
-    int again = 0;
-    PyMutex_Lock(&m);
     for (int i = 0; i < 16; i++) {
-        f[i] = (struct fellow){.body = stand_in_line, .number = i, .attach = 1};
-        start(&f[i]);
-        await_sleep(&f[i]);
+        stamps[i] = (struct entry){0, 7, PyTime_MAX};
     }
-    let_time_pass(1 * MS);
+    m._bits = 3;
+    park_in_line(queued, stamps, 16);
     for (int i = 0; i < 16; i++) {
-        ck_assert_int_eq(host_thread_suspend(f[i].tstate), 1);
-    }
-    for (int i = 0; i < 16 && again == i; i++) {
+        int let_go = GF_CROWD_NS > 0 && i < 7;
         PyMutex_Unlock(&m);
-        again += _PyMutex_LockTimed(&m, 0, 0) == PY_LOCK_ACQUIRED;
+        ck_assert_uint_eq(m._bits, (i < 15 ? 2 : 0) + !let_go);
+        _Py_atomic_or_uint8(&m._bits, _Py_LOCKED);
+        finish(&queued[i]);
+        ck_assert_int_eq(stamps[i].handed_off, !let_go);
     }
-    ck_assert_int_eq(again, GF_PASSED_OVER > 0 ? 16 : 0);
-    if (again == 16) {
-        PyMutex_Unlock(&m);                 /* nobody is in the queue */
-        ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 0);
-    }
-    for (int i = 0; i < 16; i++) {
-        host_thread_resume(f[i].tstate);
-    }
-    for (int i = 0; i < 16; i++) {
-        finish(&f[i]);
-    }
-    ck_assert_int_eq(n_in_line, 16);
 }
 END_TEST
 static void
@@ -709,6 +700,123 @@ START_TEST(test_claim_8_26_after_a_fork)
     ck_assert_uint_eq(m._bits, 0);
 }
 END_TEST
+/* Whether a waiter with this time limit, in a crowd, is handed m after `ns`. *took
+ * is how long it had waited at most. */
+static int
+handed_after(PyTime_t limit, PyTime_t ns, PyTime_t *took)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    *took = -now();
+    timeout_of_m = limit;
+    wait_for_m(&f, _PY_LOCK_DETACH);
+    memset(stamps, 0, sizeof(stamps));
+    park_in_line(queued, stamps, 9);
+    let_time_pass(ns);
+    ck_assert_int_eq(host_thread_suspend(f.tstate), 1);
+    PyMutex_Unlock(&m);
+    *took += now();
+    int handed = _Py_atomic_load_uint8(&m._bits) & _Py_LOCKED;
+    host_thread_resume(f.tstate);
+    let_go(&f);
+    _PyParkingLot_UnparkAll(&m._bits);
+    for (int i = 0; i < 9; i++) {
+        finish(&queued[i]);
+    }
+    m._bits = 0;
+    return handed;
+}
+
+START_TEST(test_claim_8_27_the_second_instant)
+{
+    const PyTime_t hour = 3600 * (PyTime_t)1000 * MS;
+    PyTime_t took;
+    if (_i == 0) {
+        ck_assert_int_eq(handed_after(hour, 1 * MS, &took), 1);
+    }
+    else if (_i == 1) {
+        ck_assert_int_eq(handed_after(-1, 1 * MS + GF_CROWD_NS, &took), 1);
+    }
+    else {
+        int handed, tries = 0;
+        do {                            /* until it was fast enough to be sure */
+            handed = handed_after(-1, 1 * MS, &took);
+        } while (took >= 1 * MS + GF_CROWD_NS && GF_CROWD_NS > 0 && ++tries < 500);
+        ck_assert_int_eq(handed, GF_CROWD_NS == 0);
+    }
+}
+END_TEST
+START_TEST(test_claim_8_28_time_over_while_it_spins)
+{
+#if defined(Py_GIL_DISABLED) && !defined(GF_UPSTREAM_POLICY)
+    m._bits = 1;
+    long_yield.at = 3;
+    long_yield.ns = 5 * MS;
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 5 * MS, 0), PY_LOCK_FAILURE);
+    ck_assert_int_le(yields, 3);
+    ck_assert_uint_eq(m._bits, 1);      /* it made no promise: it never parked */
+#endif
+}
+END_TEST
+static void
+take_your_time(void *Py_UNUSED(arg), void *park_arg, int Py_UNUSED(more))
+{
+    if (park_arg != NULL) {             /* handed_off stays 0 */
+        for (PyTime_t end = now() + 20 * MS; now() < end; ) {
+        }
+        _Py_atomic_store_uint8(&m._bits, 1);
+    }
+}
+
+START_TEST(test_claim_8_28_time_over_when_it_wakes)
+{
+    struct fellow f;
+    int chosen = 0;
+    for (int tries = 0; !chosen && tries < 1000; tries++) {
+        m._bits = 3;                    /* so it parks without a spin */
+        timeout_of_m = 20 * MS;
+        wait_for_m(&f, _PY_LOCK_DETACH);
+        _PyParkingLot_Unpark(&m._bits, take_your_time, NULL);
+        chosen = m._bits == 1;          /* it had not given up yet */
+        m._bits = 1;
+        let_go(&f);
+    }
+    ck_assert_int_eq(chosen, 1);
+    ck_assert_int_eq(f.answer, PY_LOCK_FAILURE);
+#ifndef GF_UPSTREAM_POLICY
+    ck_assert_int_eq(yields_of_m, 0);
+#endif
+}
+END_TEST
+static void
+lock_after_a_long_yield(struct fellow *me)
+{
+    long_yield.at = 3;
+    long_yield.ns = 1 * MS + GF_CROWD_NS;
+    lock_m(me);
+}
+
+static void
+wake_in_vain(void *Py_UNUSED(arg), void *Py_UNUSED(park_arg), int Py_UNUSED(more))
+{
+    _Py_atomic_store_uint8(&m._bits, 1);    /* handed_off stays 0 */
+}
+
+START_TEST(test_claim_8_29_a_spin_has_an_end)              /* is_past */
+{
+    struct fellow f = {.body = lock_after_a_long_yield, .attach = 1,
+                       .number = _PY_LOCK_DETACH};
+    m._bits = 1;
+    start(&f);
+    await_sleep(&f);
+    _PyParkingLot_Unpark(&m._bits, wake_in_vain, NULL);
+    UNTIL(_Py_atomic_load_uint8(&m._bits) == 3);
+    UNTIL(!host_thread_is_attached(f.tstate));
+    PyMutex_Unlock(&m);
+    let_go(&f);
+    ck_assert_int_le(yields_of_m, GF_CROWD_NS > 0 ? 3 : MOST_YIELDS);
+}
+END_TEST
 
 #undef PyMutex_Lock
 #undef PyMutex_Unlock
@@ -756,7 +864,7 @@ main(void)
     tcase_add_test(tc, test_claim_8_13_nobody_gets_past_a_line);
     tcase_add_test(tc, test_claim_8_14_unlocked_in_the_owners_name);
     tcase_add_test(tc, test_claim_8_15_nobody_starves);
-    tcase_add_test(tc, test_claim_8_16_passed_over_so_often_and_no_more);
+    tcase_add_test(tc, test_claim_8_16_who_is_due);
     tcase_add_test(tc, test_claim_8_17_a_crowd_drains);
     tcase_add_test(tc, test_claim_8_18_a_waiter_lets_go);
     tcase_add_test(tc, test_claim_8_19_signals_pass);
@@ -768,5 +876,9 @@ main(void)
     tcase_add_loop_test(tc, test_claim_8_24_nothing_is_lost, 0, 2);
     tcase_add_loop_test(tc, test_claim_8_25_never_two_inside, 0, 4);
     tcase_add_test(tc, test_claim_8_26_after_a_fork);
+    tcase_add_loop_test(tc, test_claim_8_27_the_second_instant, 0, 3);
+    tcase_add_test(tc, test_claim_8_28_time_over_while_it_spins);
+    tcase_add_test(tc, test_claim_8_28_time_over_when_it_wakes);
+    tcase_add_test(tc, test_claim_8_29_a_spin_has_an_end);
     return support_run(suite);
 }

@@ -711,6 +711,25 @@ START_TEST(test_claim_7_20_a_broken_bucket_is_noticed)
 #endif
 }
 END_TEST
+START_TEST(test_claim_7_21_a_crowd_is_of_one_address)   /* who_waits_still */
+{
+    static char far[3 * 257];
+    static struct wait_entry entry[24];
+    Bucket *bucket = bucket_of(far);
+    int crowd = GF_CROWD_NS > 0 ? GF_IN_A_CROWD : 1;
+    for (int i = 0; i < 24; i++) {          /* by turns at two addresses */
+        ck_assert_int_eq(who_waits_still(bucket, far), i > 16 ? crowd : i > 0);
+        ck_assert_int_eq(who_waits_still(bucket, far + 257), i > 17 ? crowd : i > 0);
+        ck_assert_int_eq(who_waits_still(bucket, far + 514), i > 0);
+        entry[i].addr = (uintptr_t)far + (i % 2 ? 257 : 0);
+        enqueue(bucket, &entry[i]);
+    }
+    for (int i = 0; i < 24; i++) {
+        leave_queue(bucket, &entry[i]);
+    }
+    ck_assert_int_eq(who_waits_still(bucket, far), 0);
+}
+END_TEST
 
 int
 main(void)
@@ -734,6 +753,7 @@ main(void)
     tcase_add_test(tc, test_claim_7_4_strangers_are_skipped);
     tcase_add_loop_test(tc, test_claim_7_4_the_way_is_short, 0, 7);
     tcase_add_test(tc, test_claim_7_20_a_broken_bucket_is_noticed);
+    tcase_add_test(tc, test_claim_7_21_a_crowd_is_of_one_address);
     tcase_add_test(tc, test_claim_7_13_who_is_chosen_has_been_woken);
     tcase_add_test(tc, test_claim_7_14_a_timeout_leaves_the_queue);
     tcase_add_test(tc, test_claim_7_16_it_lets_go_and_comes_back);

@@ -14,6 +14,7 @@
 #include "host/threads.h"
 #include "pythread/thread_handle.h"
 #include "simulation/system.h"      // sched_yield is a step, too
+#include "pysync/policy.h"          // as the simulation has it
 
 static PyThreadState states[SIM_THREADS];
 static SimRegion region;
@@ -30,7 +31,6 @@ fresh(void)
     }
     region = (SimRegion){0, 0};
     word = data = turn = 0;
-    sim_passed_over = 0;
     sim_name(&region, sizeof(region), "region");
     sim_name(&word, sizeof(word), "word");
     sim_name(&data, sizeof(data), "data");
@@ -485,45 +485,150 @@ fork_and_lock(void)
     PyMutex_Unlock(&mutex);
 }
 
+enum { TWO_MS = 2000000, ALL_OF_IT = TWO_MS + GF_CROWD_NS, LIMIT = 100 * TWO_MS };
+
+static int in_line[SIM_THREADS], turns_of_waiters;
+static int64_t limit_of_line;           // nobody gives up before
+
 static void
-mutex_patient(void)
+wait_in_line(PyTime_t limit)
 {
-    mutex_setup();
-    sim_passed_over = 1;
+    sim_wait_for(&word);                    // until they may set out
+    attach();
+    in_line[sim_self()] = 1;
+    turn = ++data == 3;                     // all have set out
+    sim_touch(&turn);
+    PyLockStatus status = _PyMutex_LockTimed(&mutex, limit, _PY_LOCK_DETACH);
+    in_line[sim_self()] = 0;
+    if (status == PY_LOCK_ACQUIRED) {
+        turns_of_waiters++;
+        own();
+        disown();
+    }
+    detach();
+}
+
+static int
+sleepers(void)
+{
+    int n = 0;
+    for (int i = 0; i < SIM_THREADS && mutex._bits == 3; i++) {
+        n += in_line[i] && !host_thread_is_attached(&states[i]);
+    }
+    return n;
+}
+
+/* Unlock. If somebody is owed the mutex, it must have it, or have had it. */
+static void
+disown_to_another(int owed)
+{
+    int before = turns_of_waiters;
+    disown();
+    SIM_ASSERT(!owed || PyMutex_IsLocked(&mutex) || turns_of_waiters > before
+               || sim_now() >= limit_of_line);
 }
 
 static void
-mutex_barge(void)
+line_setup(void)
 {
-    int seen = 0;
+    mutex_setup();
+    memset(in_line, 0, sizeof(in_line));
+    turns_of_waiters = 0;
+    limit_of_line = sim_now() + LIMIT;
+    word = 1;
+}
+
+static void
+line_wait(void)
+{
+    wait_in_line(-1);
+}
+
+static void
+line_poll(void)
+{
+    attach();
     for (int i = 0; i < 3; i++) {
         PyMutex_Lock(&mutex);
         own();
-        if (mutex._bits == 3 && !host_thread_is_attached(&states[0])) {
-            SIM_ASSERT(seen <= sim_passed_over);
-            seen++;
-            sim_advance(sim_now() + FIVE_MS);
-            sim_reach(seen == 1 ? "passed over" : "not again");
+        if (i == 0) {
+            detach();                       // the only time
+            attach();
         }
-        disown();
+        int owed = sleepers();
+        if (owed) {
+            sim_advance(sim_now() + TWO_MS);
+            sim_reach("due");
+        }
+        disown_to_another(owed);
+    }
+    detach();
+}
+
+static void
+line_wait_timed(void)
+{
+    wait_in_line(LIMIT);
+}
+
+static void
+own_before_a_crowd(int64_t time, int owed_in_a_crowd)
+{
+    for (int i = 0; i < 2; i++) {
+        PyMutex_Lock(&mutex);
+        own();
+        word = 1;
+        sim_touch(&word);
+        sim_wait_for(&turn);
+        int n = in_line[0] + in_line[1] + in_line[2], asleep = sleepers();
+        sim_advance(sim_now() + time);
+        sim_reach(asleep == 3 ? "a crowd" : asleep > 0 ? "a few" : "nobody");
+        disown_to_another(asleep > 0 && (n < 3 || owed_in_a_crowd));
     }
 }
 
 static void
-mutex_wait_attached(void)
+crowd_setup(void)
 {
-    attach();
-    PyMutex_Lock(&mutex);
-    own();
-    disown();
-    detach();
+    line_setup();
+    word = 0;
+}
+
+static void
+own_for_two_ms(void)
+{
+    own_before_a_crowd(TWO_MS, GF_CROWD_NS == 0);
+}
+
+static void
+own_for_limits(void)
+{
+    own_before_a_crowd(TWO_MS, 1);
+}
+
+static void
+own_for_all_of_it(void)
+{
+    own_before_a_crowd(ALL_OF_IT, 1);
 }
 
 #define MUTEX_3 \
-    { .name = "mutex-passed", .what = "passed over once, then handed the lock", \
-      .body = { mutex_wait_attached, mutex_barge }, \
-      .setup = mutex_patient, .finish = mutex_finish, .bounds = { -1, 0, 0 }, \
-      .reach = { "passed over", "hand-off" } }
+    { .name = "mutex-due", .what = "a poller, attached, and a waiter that is due", \
+      .body = { line_wait, line_poll }, \
+      .setup = line_setup, .finish = mutex_finish, .bounds = { 3, 0, 0 }, \
+      .reach = { "due", "hand-off" } }, \
+    { .name = "mutex-crowd", .what = "three are due, and the last two are owed it", \
+      .body = { line_wait, line_wait, line_wait, own_for_two_ms }, \
+      .setup = crowd_setup, .finish = mutex_finish, .bounds = { 0, 0, 0 }, \
+      .reach = { "a crowd", "hand-off" } }, \
+    { .name = "mutex-crowd-timed", .what = "three with time limits, and due", \
+      .body = { line_wait_timed, line_wait_timed, line_wait_timed, own_for_limits }, \
+      .setup = crowd_setup, .finish = mutex_finish, .bounds = { 0, 0, 0 }, \
+      .reach = { "a crowd", "hand-off" } }, \
+    { .name = "mutex-crowd-owed", .what = "three whose second instant is over", \
+      .body = { line_wait, line_wait, line_wait, own_for_all_of_it }, \
+      .setup = crowd_setup, .finish = mutex_finish, .bounds = { 0, 0, 0 }, \
+      .reach = { "a crowd", "hand-off" } }
 
 #define MUTEX_1 \
     { .name = "mutex", .what = "three threads, a hand-off, a signal", \

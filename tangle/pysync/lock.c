@@ -15,17 +15,16 @@
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
 
-/* Who has waited longer than this is handed the lock: 1 ms. */
+/* Who has waited longer than this, 1 ms, is due: it is handed the lock at its
+ * next turn (one of a crowd a little later: policy.h). */
 static const PyTime_t TIME_TO_BE_FAIR_NS = 1000*1000;
 
 /* A waiter, as the one who wakes it sees it: Park's park_arg. */
 struct mutex_entry {
     PyTime_t time_to_be_fair;   /* written by the waiter, before it parks */
     int handed_off;             /* written by the unlocker, before it wakes us */
-    int passed_over;            /* likewise: how often, since that time */
+    PyTime_t time_in_a_crowd;   /* like the first, for when many others wait */
 };
-
-_Static_assert(sizeof(struct mutex_entry) == 16, "the count is where padding was");
 
 static void
 _Py_yield(void)
@@ -45,7 +44,8 @@ static const int MAX_SPIN_COUNT = GF_SPIN_PAUSES + GF_SPIN_YIELDS;
 #ifdef GF_UPSTREAM_POLICY
 /* Having seen *v, held: 1 after a pause, to go on; 0: it is time to park. */
 static int
-mutex_spin(PyMutex *Py_UNUSED(m), uint8_t *v, int *spin_count)
+mutex_spin(PyMutex *Py_UNUSED(m), uint8_t *v, int *spin_count,
+           PyTime_t Py_UNUSED(until))
 {
     if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
         return 0;
@@ -67,10 +67,19 @@ pause_processor(void)
 #endif
 }
 
-/* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
- * First the processor's pauses, then yields, and a look after each. */
 static int
-mutex_spin(PyMutex *m, uint8_t *v, int *spin_count)
+is_past(PyTime_t instant)
+{
+    PyTime_t now;
+    (void)PyTime_MonotonicRaw(&now);
+    return now >= instant;
+}
+
+/* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
+ * First the processor's pauses, then yields, and a look after each; that of a
+ * yield after which it is past `until` is the last. */
+static int
+mutex_spin(PyMutex *m, uint8_t *v, int *spin_count, PyTime_t until)
 {
     if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
         return 0;
@@ -80,6 +89,7 @@ mutex_spin(PyMutex *m, uint8_t *v, int *spin_count)
     }
     else {
         _Py_yield();
+        *spin_count = is_past(until) ? MAX_SPIN_COUNT - 1 : *spin_count;
     }
     ++*spin_count;
     *v = _Py_atomic_load_uint8_relaxed(&m->_bits);                  /* [M3] */
@@ -105,6 +115,9 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
         .time_to_be_fair = now + TIME_TO_BE_FAIR_NS,
         .handed_off = 0,
     };
+    entry.time_in_a_crowd = entry.time_to_be_fair + (timeout < 0 ? GF_CROWD_NS : 0);
+    PyTime_t until = entry.time_to_be_fair + GF_CROWD_NS;
+    until = timeout > 0 && endtime < until ? endtime : until;
     int spin_count = 0;
     for (;;) {
         if ((v & _Py_LOCKED) == 0) {
@@ -113,9 +126,17 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
             }
             continue;
         }
-        if (mutex_spin(m, &v, &spin_count)) {
+        if (mutex_spin(m, &v, &spin_count, until)) {
             continue;
         }
+        #ifndef GF_UPSTREAM_POLICY
+        if (timeout > 0) {
+            timeout = _PyDeadline_Get(endtime);
+            if (timeout < 0) {
+                timeout = 0;        /* a negative one would be for ever */
+            }
+        }
+        #endif
         if (timeout == 0) {
             return PY_LOCK_FAILURE;
         }
@@ -135,30 +156,27 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
         if (ret == Py_PARK_TIMEOUT) {
             return PY_LOCK_FAILURE;
         }
+        #ifdef GF_UPSTREAM_POLICY
         if (timeout > 0) {
             timeout = _PyDeadline_Get(endtime);
             if (timeout < 0) {
                 timeout = 0;        /* a negative one would be for ever */
             }
         }
-        #ifndef GF_UPSTREAM_POLICY
-        spin_count = 0;
+        #else
+        spin_count = is_past(until) ? MAX_SPIN_COUNT : 0;
         #endif
         v = _Py_atomic_load_uint8_relaxed(&m->_bits);                       /* [M3] */
     }
 }
 
 /* Under the bucket's lock, with a waiter whose turn it is: 1, hand it the lock;
- * 0, let it compete. CPython's answer is the first line. */
+ * 0, let it compete. CPython's answer is as for somebody who waits alone. */
 static int
-mutex_is_due(struct mutex_entry *entry, PyTime_t now)
+mutex_is_due(struct mutex_entry *entry, PyTime_t now, int has_more_waiters)
 {
-    int over = now > entry->time_to_be_fair;
-    if (over && entry->passed_over < GF_PASSED_OVER) {
-        entry->passed_over++;
-        return 0;
-    }
-    return over;
+    return now > (has_more_waiters == GF_IN_A_CROWD ? entry->time_in_a_crowd
+                                                    : entry->time_to_be_fair);
 }
 
 /* Under the bucket's lock: choose between handing over and letting go. */
@@ -171,7 +189,7 @@ mutex_unpark(void *arg, void *park_arg, int has_more_waiters)
     if (entry) {
         PyTime_t now;
         (void)PyTime_MonotonicRaw(&now);
-        entry->handed_off = mutex_is_due(entry, now);
+        entry->handed_off = mutex_is_due(entry, now, has_more_waiters);
         v |= entry->handed_off ? _Py_LOCKED : 0;
         v |= has_more_waiters ? _Py_HAS_PARKED : 0;
     }

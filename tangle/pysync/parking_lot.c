@@ -258,7 +258,7 @@ _PyParkingLot_Unpark(const void *addr, _Py_unpark_fn_t *fn, void *arg)
     _PyRawMutex_Lock(&bucket->mutex);
     struct wait_entry *waiter = dequeue(bucket, addr);
     if (waiter) {
-        fn(arg, waiter->park_arg, bucket->num_waiters > 0);
+        fn(arg, waiter->park_arg, who_waits_still(bucket, addr));
     }
     else {
         fn(arg, NULL, 0);

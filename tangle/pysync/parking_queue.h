@@ -63,6 +63,10 @@ static void dequeue_all(Bucket *bucket, const void *address, struct llist_node *
 /* Let a waiter go that gives up: it is in a queue, and nobody has taken it out. */
 static void leave_queue(Bucket *bucket, struct wait_entry *wait);
 
+/* What an unparker's function is told: 0, nobody is left in the bucket; 1,
+ * somebody is; GF_IN_A_CROWD, more than GF_CROWD are that wait for this address. */
+static int who_waits_still(Bucket *bucket, const void *address);
+
 #ifdef Py_DEBUG
 #  define CHECK_INVARIANT(b) must(count_waiters(b) == (b)->num_waiters)
 
@@ -143,6 +147,12 @@ leave_queue(Bucket *bucket, struct wait_entry *wait)
     llist_remove(&wait->node);
     --bucket->num_waiters;
     CHECK_INVARIANT(bucket);
+}
+
+static int
+who_waits_still(Bucket *bucket, const void *Py_UNUSED(address))
+{
+    return bucket->num_waiters > 0;
 }
 #else
 /* What holds of a bucket whenever its lock is free:
@@ -332,6 +342,25 @@ leave_queue(Bucket *bucket, struct wait_entry *wait)
         --bucket->num_waiters;
     }
     CHECK_INVARIANT(bucket);
+}
+
+static int
+who_waits_still(Bucket *bucket, const void *address)
+{
+    if (GF_CROWD_NS == 0 || bucket->num_waiters <= GF_CROWD) {
+        return bucket->num_waiters > 0;
+    }
+    struct wait_entry *first = first_at(bucket, *find_queue(bucket, (uintptr_t)address));
+    struct wait_entry *second = first ? successor_of(first) : NULL, *wait = second;
+    size_t n = (first != NULL) + (second != NULL);
+    while (n > 1 && n <= GF_CROWD) {
+        wait = llist_data(wait->node.next, struct wait_entry, node);
+        if (wait == second) {
+            break;
+        }
+        n++;
+    }
+    return n > GF_CROWD ? GF_IN_A_CROWD : 1;
 }
 #endif
 

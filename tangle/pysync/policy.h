@@ -1,5 +1,13 @@
 // Ours: where the library does otherwise than CPython, to be faster. Same names,
-// same bits, same promises. With GF_UPSTREAM_POLICY it does as CPython does.
+// same bits. With GF_UPSTREAM_POLICY it does as CPython does, in every build.
+//
+// What a waiter that sleeps in a mutex's queue can count on (its turn is the unlock
+// that finds it first there):
+//   in the GIL build         it is handed the mutex at its first turn after 1 ms
+//   with a time limit        likewise
+//   GF_CROWD or fewer others behind it, of the same mutex     likewise
+//   in a larger crowd        at its first turn after 1 ms + GF_CROWD_NS
+// The first line is CPython's promise, to everybody.
 #ifndef GF_POLICY_H
 #define GF_POLICY_H
 
@@ -12,13 +20,21 @@
 #  define GF_SPIN_YIELDS 31
 #endif
 
-/* A mutex that is let go: how often a waiter whose millisecond is over is woken
- * without the mutex before it is handed it. 0 is CPython's rule. */
-#ifdef GF_UPSTREAM_POLICY
-#  undef GF_PASSED_OVER
-#  define GF_PASSED_OVER 0
-#elif !defined(GF_PASSED_OVER)
-#  define GF_PASSED_OVER 2
+/* A mutex that is let go, free-threaded build: the waiter whose turn it is may be
+ * woken without it for so much longer than CPython's millisecond, if more than so
+ * many others wait for the same mutex and it has no time limit. */
+#ifndef GF_CROWD
+#  define GF_CROWD 8
 #endif
+#if defined(GF_UPSTREAM_POLICY) || !defined(Py_GIL_DISABLED)
+#  undef GF_CROWD_NS
+#  define GF_CROWD_NS 0
+#elif !defined(GF_CROWD_NS)
+#  define GF_CROWD_NS (20 * 1000 * 1000)
+#endif
+
+/* What an unparker's function is told of those who wait still, beside CPython's
+ * 0, nobody in the bucket, and 1, somebody: a crowd, at this very address. */
+#define GF_IN_A_CROWD 2
 
 #endif  // GF_POLICY_H

@@ -269,7 +269,6 @@ sim_cond_broadcast(pthread_cond_t *c)
 {
     return wake(c, SIM_THREADS, HERE);
 }
-int sim_passed_over;
 enum { LEAP = 2 * 1000 * 1000 };
 
 int64_t

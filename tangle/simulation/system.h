@@ -81,8 +81,7 @@ void sim_assert_fail(const char *what, const char *file, unsigned line,
 #define __assert_fail sim_assert_fail
 #endif
 
-extern int sim_passed_over;
-#define GF_PASSED_OVER sim_passed_over
+#define GF_CROWD 1
 #define GF_SPIN_PAUSES 1
 #define GF_SPIN_YIELDS 1
 
