@@ -56,7 +56,7 @@ mutex_c(void)
     mutex_b();      // the same, at another time
 }
 
-#define MUTEX_SCHEDULE "A2-B9-A7-C2-B7-A7-C3-Cl-C3-At-A2-B6"
+#define MUTEX_SCHEDULE "A2-B9-A7-C2-B8-A8-C3-Cl-C3-At-A2-B6"
 static void
 wait_at(const uint8_t *place, PyTime_t limit)
 {
