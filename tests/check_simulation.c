@@ -577,7 +577,7 @@ START_TEST(test_claim_12_3_merging_leaves_out_no_outcome)
     ck_assert_uint_eq(seen[0], seen[1]);
     ck_assert(agree(&together, (SimBounds){ 1000, 0, 0 }));
     for (const SimScenario *s = scenarios; s->name && sim_can_merge(); s++) {
-        SimBounds one = { 1, s->bounds.interrupts, s->bounds.leaps };
+        SimBounds one = { s->bounds.preemptions != 0, s->bounds.interrupts, s->bounds.leaps };
         ck_assert_msg(agree(s, one), "%s: %g schedules, %ld ends: %s", s->name,
                       report.schedules, report.ends, report.why);
     }
@@ -871,7 +871,7 @@ START_TEST(test_claim_12_18_what_is_allocated_is_part_of_the_state)
 END_TEST
 START_TEST(test_claim_12_19_the_graph_is_written_as_data)
 {
-    static char text[100000];
+    static SIM_KEPT char text[100000];
     FILE *out = fmemopen(text, sizeof(text), "w");
     SimScenario toy = { .name = "toy", .what = "a race", .setup = toy_lock_setup,
                         .body = { enter_if_free, enter_if_free } };
