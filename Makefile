@@ -121,7 +121,7 @@ lockstep: tangle traces ## fail when tangle/, tests/ or book/traces/ are not wha
 	@$(PYTHON) book/tangle.py --committed
 check: FUZZ_RUNS := 200000
 check: LITMUS := --if-possible
-check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book browser elsewhere ## everything that CI runs
+check: lockstep refs test sanitize fuzz coverage tools simulate museum litmus graft-test book browser ## everything that CI runs
 	@$(MAKE) --no-print-directory POLICY=$(if $(UPSTREAM),ours,upstream) simulate museum
 	@$(PYTHON) tests/book/check_pages.py --reproducible
 timings:        ## how long each step takes on this machine
