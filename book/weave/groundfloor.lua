@@ -350,7 +350,7 @@ end
 local function chunk_code(text)
   local references, count = {}, 0
   local body = text:gsub("^<<[^\n]*\n?", ""):gsub("\n?@%s*$", "")
-  body = body:gsub("@<<", "\1"):gsub("@>>", "\2"):gsub("<<(.-)>>", function(name)
+  body = body:gsub("@<<", "\1"):gsub("@>>", "\2"):gsub("<<([^\n]-)>>", function(name)
     if not index.chunks[name] then fail("chunk <<" .. name .. ">> is defined nowhere: run make tangle") end
     count = count + 1
     local word = "gfreference" .. count .. "x"
