@@ -49,7 +49,7 @@ TOLD   := $(if $(ONE),$(or $(wildcard book/$(ONE)-*.md book/0$(ONE)-*.md),$(erro
 SUITES := $(patsubst <<tests/%.c>>=,%,$(if $(TOLD),$(shell grep -oE '^<<tests/check_[a-z_]+\.c>>=' $(TOLD)),$(patsubst %,<<%>>=,$(wildcard tests/check_*.c))))
 RUN    := $(PYTHON) tests/run.py $(if $(ONE),--chapter $(ONE)) $(if $(CLAIM),--claim $(CLAIM))
 # Both cores, but where the caller said how many.
-JOBS    = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc) -Otarget)
+JOBS    = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: help setup tangle test suites weave serve book pdf epub upstream refs pin drift lib install coverage sanitize tools lockstep check timings clean
 help:           ## list the targets

