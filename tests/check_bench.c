@@ -245,7 +245,7 @@ START_TEST(test_claim_16_9_the_spin_is_calibrated)
 {
     calibrate();
     ck_assert_uint_eq(turns_of(0), 0);
-    ck_assert_uint_gt(turns_of(1000), 100);
+    ck_assert_uint_gt(turns_of(1000), 10);
     ck_assert_int_le(abs((int)turns_of(2000) - 2 * (int)turns_of(1000)), 1);
     uint64_t least = UINT64_MAX;
     for (int i = 0; i < 200; i++) {             /* the least: nobody came between */
