@@ -777,8 +777,8 @@ START_TEST(test_claim_8_28_time_over_when_it_wakes)
         timeout_of_m = 20 * MS;
         wait_for_m(&f, _PY_LOCK_DETACH);
         _PyParkingLot_Unpark(&m._bits, take_your_time, NULL);
-        chosen = m._bits == 1;          /* it had not given up yet */
-        m._bits = 1;
+        chosen = _Py_atomic_load_uint8(&m._bits) == 1;  /* it had not given up yet */
+        _Py_atomic_store_uint8(&m._bits, 1);
         let_go(&f);
     }
     ck_assert_int_eq(chosen, 1);
