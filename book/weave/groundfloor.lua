@@ -599,7 +599,7 @@ local function claim_blocks(number, block, chunks)
     return out
   end
   local link = '<a class="number" href="' .. href(stem, id) .. '">Claim ' .. number .. "</a>"
-  local inside = pandoc.List { raw('<div class="head">' .. link .. '<span class="results">' .. badge(number) .. "</span></div>"), text }
+  local inside = pandoc.List { raw('<div class="head">' .. link .. '<div class="results">' .. badge(number) .. "</div></div>"), text }
   for _, chunk in ipairs(chunks) do inside:extend(chunk_block(chunk)) end
   out:insert(pandoc.Div(inside, { id = id, class = "claim" }))
   return out

@@ -87,6 +87,9 @@ mutex_spin(PyMutex *m, uint8_t *v, int *spin_count, PyTime_t until)
     if (*spin_count < GF_SPIN_PAUSES) {
         pause_processor();
     }
+    else if (until == 0) {
+        return 0;
+    }
     else {
         _Py_yield();
         *spin_count = is_past(until) ? MAX_SPIN_COUNT - 1 : *spin_count;
@@ -117,7 +120,7 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
     };
     entry.time_in_a_crowd = entry.time_to_be_fair + (timeout < 0 ? GF_CROWD_NS : 0);
     PyTime_t until = entry.time_to_be_fair + GF_CROWD_NS;
-    until = timeout > 0 && endtime < until ? endtime : until;
+    until = timeout > 0 ? 0 : until;    /* no yields: a busy thread would have them all */
     int spin_count = 0;
     for (;;) {
         if ((v & _Py_LOCKED) == 0) {
