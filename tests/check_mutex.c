@@ -187,7 +187,7 @@ START_TEST(test_claim_8_7_the_spin_policy)      /* mutex_spin, _Py_yield */
     wait_for_m(&f[1], _PY_LOCK_DETACH);
     PyMutex_Unlock(&m);
     UNTIL(at(&f[0], 2));
-    ck_assert_int_eq(yields_of_m, MOST_YIELDS);
+    ck_assert_int_le(yields_of_m, MOST_YIELDS); /* fewer, if 21 ms were over */
     let_go(&f[0]);
     UNTIL(at(&f[1], 2));
     ck_assert_int_eq(yields_of_m, 0);       /* the other was parked already */
