@@ -15,6 +15,7 @@ static PyMutex m;
 static PyTime_t timeout_of_m = -1;
 static _Thread_local int yields, free_m_at;     /* at which of them: free m */
 static _Thread_local struct { int at; PyTime_t ns; } long_yield;
+static int in_name_only;                    /* a yield, before threads are started */
 
 int
 sched_yield(void)
@@ -26,7 +27,7 @@ sched_yield(void)
         for (PyTime_t end = now() + long_yield.ns; now() < end; ) {
         }
     }
-    return (int)syscall(SYS_sched_yield);
+    return in_name_only ? 0 : (int)syscall(SYS_sched_yield);
 }
 
 #ifndef Py_GIL_DISABLED
@@ -182,16 +183,24 @@ END_TEST
 START_TEST(test_claim_8_7_the_spin_policy)      /* mutex_spin, _Py_yield */
 {
     struct fellow f[2];
-    PyMutex_Lock(&m);
-    wait_for_m(&f[0], _PY_LOCK_DETACH);
-    wait_for_m(&f[1], _PY_LOCK_DETACH);
-    PyMutex_Unlock(&m);
-    UNTIL(at(&f[0], 2));
-    ck_assert_int_le(yields_of_m, MOST_YIELDS); /* fewer, if 21 ms were over */
-    let_go(&f[0]);
-    UNTIL(at(&f[1], 2));
-    ck_assert_int_eq(yields_of_m, 0);       /* the other was parked already */
-    let_go(&f[1]);
+    int spun = -1, cut_short = 1;
+    in_name_only = 1;                       /* no slice for a busy stranger */
+    for (int tries = 0; cut_short && tries < 50; tries++) {
+        PyMutex_Lock(&m);
+        PyTime_t before = now();
+        wait_for_m(&f[0], _PY_LOCK_DETACH);
+        PyTime_t took = now() - before;
+        wait_for_m(&f[1], _PY_LOCK_DETACH);
+        PyMutex_Unlock(&m);
+        UNTIL(at(&f[0], 2));
+        spun = yields_of_m;
+        cut_short = spun < MOST_YIELDS && took > 1 * MS + GF_CROWD_NS;
+        let_go(&f[0]);
+        UNTIL(at(&f[1], 2));
+        ck_assert_int_eq(yields_of_m, 0);   /* the other was parked already */
+        let_go(&f[1]);
+    }
+    ck_assert_int_eq(spun, MOST_YIELDS);
 }
 END_TEST
 #ifdef Py_GIL_DISABLED
@@ -211,6 +220,7 @@ yields_until_taken(int free_at)
 START_TEST(test_claim_8_8_a_spin_that_looks)   /* pause_processor */
 {
 #ifdef Py_GIL_DISABLED
+    in_name_only = 1;
     for (int free_at = 1; free_at <= MOST_YIELDS; free_at++) {
 #  ifdef GF_UPSTREAM_POLICY
         ck_assert_int_eq(yields_until_taken(free_at), 40);
@@ -224,6 +234,7 @@ END_TEST
 START_TEST(test_claim_8_9_woken_it_spins_anew)
 {
     struct fellow f;
+    in_name_only = 1;
     PyMutex_Lock(&m);
     for (wait_for_m(&f, _PY_LOCK_DETACH); !take_m_back_from(&f); ) {
         let_go(&f);                         /* a millisecond was over */
