@@ -77,7 +77,7 @@ is_past(PyTime_t instant)
 
 /* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
  * First the processor's pauses, then yields, and a look after each; that of a
- * yield after which it is past `until` is the last. */
+ * yield after which it is past `until` is the last. With 0 there are none. */
 static int
 mutex_spin(PyMutex *m, uint8_t *v, int *spin_count, PyTime_t until)
 {
@@ -119,8 +119,7 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
         .handed_off = 0,
     };
     entry.time_in_a_crowd = entry.time_to_be_fair + (timeout < 0 ? GF_CROWD_NS : 0);
-    PyTime_t until = entry.time_to_be_fair + GF_CROWD_NS;
-    until = timeout > 0 ? 0 : until;    /* no yields: a busy thread would have them all */
+    PyTime_t until = timeout > 0 ? 0 : entry.time_to_be_fair + GF_CROWD_NS;
     int spin_count = 0;
     for (;;) {
         if ((v & _Py_LOCKED) == 0) {

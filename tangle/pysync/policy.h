@@ -12,7 +12,8 @@
 #define GF_POLICY_H
 
 /* A mutex that is held, free-threaded build: so many pauses of the processor,
- * then so many yields, a look after each; then it is time to park. */
+ * then so many yields, a look after each; then it is time to park. A caller with
+ * a time limit parks after the pauses: a busy thread would have its yields. */
 #ifndef GF_SPIN_PAUSES
 #  define GF_SPIN_PAUSES 4
 #endif
