@@ -233,9 +233,8 @@ START_TEST(test_claim_13_10_exit_ends_one_thread)
 END_TEST
 START_TEST(test_claim_13_10_exit_first_of_all_ends_the_process)
 {
-    int status;
+    int status = -1;
     pid_t child = fork();
-    ck_assert_int_ge(child, 0);
     if (child == 0) {
         host_threads()->initialized = 0;            /* as if never used */
         PyThread_exit_thread();

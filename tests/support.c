@@ -192,10 +192,9 @@ meet_doom(void (*doom)(void), int err)
 void
 dies_saying(void (*doom)(void), const char *text)
 {
-    int ends[2], status;
+    int ends[2], status = -1;
     ck_assert_int_eq(pipe(ends), 0);
     pid_t child = fork();
-    ck_assert_int_ge(child, 0);
     if (child == 0)
         meet_doom(doom, ends[1]);
     close(ends[1]);

@@ -105,9 +105,8 @@ now(void)
 static inline void
 in_a_child(int (*deed)(void *), void *arg)
 {
-    int status;
+    int status = -1;
     pid_t child = fork();
-    ck_assert_int_ge(child, 0);
     if (child == 0) {
         alarm(60);
         _exit(deed(arg));
