@@ -19,6 +19,7 @@ STRANGER(PyUnicode_FromString)
 STRANGER(_PyEval_MakePendingCalls)
 STRANGER(_PyStructSequence_FiniBuiltin)
 STRANGER(_PyStructSequence_InitBuiltinWithFlags)
+STRANGER(_PyThread_AfterFork)
 STRANGER(_PyTime_FromSecondsObject)
 
 #define STRANGE_DATUM(NAME) __attribute__((weak)) void *NAME;
