@@ -43,11 +43,9 @@ endif
 LINE  := $(if $(shell command -v notangle),build/line/)
 PORT  := $(filter-out simulation/% bench/% graft/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
 CHECK  = $(shell pkg-config --cflags --libs check)
-# CHAPTER=08 builds and runs that chapter's suites alone; CLAIM=8.11 runs one claim of them.
-ONE    := $(or $(CHAPTER),$(basename $(CLAIM)))
-TOLD   := $(if $(ONE),$(or $(wildcard book/$(ONE)-*.md book/0$(ONE)-*.md),$(error there is no chapter $(ONE) in book/)))
-SUITES := $(patsubst <<tests/%.c>>=,%,$(if $(TOLD),$(shell grep -oE '^<<tests/check_[a-z_]+\.c>>=' $(TOLD)),$(patsubst %,<<%>>=,$(wildcard tests/check_*.c))))
-RUN    := $(PYTHON) tests/run.py $(if $(ONE),--chapter $(ONE)) $(if $(CLAIM),--claim $(CLAIM))
+# CHAPTER=10 builds and runs the tests of that chapter's claims alone; CLAIM=a-wakeup-is-kept or 6.1, of that claim.
+RUN    := $(PYTHON) tests/run.py $(CHAPTER:%=--chapter %) $(CLAIM:%=--claim %)
+SUITES := $(if $(CHAPTER)$(CLAIM),$(or $(shell $(RUN)),$(error nothing to test (above))),$(patsubst tests/%.c,%,$(wildcard tests/check_*.c)))
 # Both cores, but where the caller said how many.
 JOBS    = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -65,7 +63,7 @@ else            # a make of its own, above, sees the tools that were just instal
 
 tangle:         ## extract tangle/ and tests/ from the chapters (checked for noweb's traps first)
 	@$(if $(LINE),$(PYTHON) book/tangle.py,echo "tangle: no noweb here (make setup): using tangle/ and tests/ as they are")
-test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan, and plain under the other POLICY (CHAPTER=03, CLAIM=3.7: of them; CONFIG=gil: one build)
+test: tangle    ## build and run the Check suites: GIL, free-threaded, each plain and ASan+UBSan, and plain under the other POLICY (CHAPTER=03, CLAIM=3.7 or its name: of them; CONFIG=gil: one build)
 	@$(MAKE) --no-print-directory $(JOBS) suites WHICH="$(CONFIGS) $(OTHER_POLICY)"
 sanitize: tangle ## the same suites under ThreadSanitizer
 	@$(MAKE) --no-print-directory $(JOBS) suites WHICH="$(MORE_CONFIGS)"
@@ -74,8 +72,8 @@ suites: $(foreach c,$(WHICH),$(SUITES:%=build/%.$(c)))
 
 upstream:       ## fetch the pinned CPython source (or name a tree: CPYTHON=…)
 	@$(PYTHON) upstream-refs/fetch.py
-refs: tangle upstream  ## hold every citation, chunk, claim and ported symbol to the pinned source
-	@$(PYTHON) upstream-refs/refs.py check
+refs: tangle upstream  ## hold every citation, chunk, claim and ported symbol to the pinned source (COUNTS=1: how much there is to read)
+	@$(PYTHON) upstream-refs/refs.py $(if $(COUNTS),counts,check)
 pin: tangle upstream   ## record lines and hashes of the citations, after looking at them
 	@$(PYTHON) upstream-refs/refs.py pin
 drift: tangle upstream ## TO=tree: what another CPython moved, changed, removed or added, by chapter

@@ -26,19 +26,22 @@ INDENTED_FENCE = re.compile(r"^[\s>*+\-0-9.)]+(`{3,}|~{3,})")
 FILE_NAME = re.compile(r"^[a-z][a-z0-9_]*(/[A-Za-z0-9_.\-]+)*/[A-Za-z0-9_\-]+\.[A-Za-z0-9]+$")
 CITATION = re.compile(r"^\[CPython: ([^,\]]+), ((?:`[^`]+`(?:, )?)+)\]"
                       r"\((https://github\.com/python/cpython/blob/v([0-9][0-9a-z.]*)/([^#)]+)#L(\d+)(?:-L(\d+))?)\)$")
-CLAIM = re.compile(r"^\*\*Claim (\d+)\.(\d+)\.\*\*\s*(.*)$")
+CLAIM = re.compile(r"^\*\*Claim ([a-z0-9]+(?:-[a-z0-9]+)+)\.\*\*\s*(.*)$")
 CODE = re.compile(r"^(```+|~~~+).*?^\1|(?<!`)(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
 CITED = re.compile(r"(?<![\w\\])@(\w(?:[\w:.#$%&+?<>~/-]*\w)?)")
 DIRECTIVE = "\0"
 LINE_DIRECTIVE = re.compile(r'^\s*#line (\d+) "(.+)"$')
 # What the book is divided into: a title, the first chapter of the part, and a sentence about it.
-PARTS = [("The house", 1, "Which floor this is, who calls from above, and the little of an interpreter that its code asks for."),
+PARTS = [("The house", 1, "Which floor this is, who calls from above, and two builds that come out of one source."),
          ("Memory and hashing", 3, "Memory that is given back in one stroke, and numbers that nobody can guess."),
-         ("Waiting", 6, "A thread that sleeps until it is called, and six kinds of lock made of nothing else; then every order in which they can be used."),
-         ("Threads", 13, "Threads that start, end and wait for one another, and the locks that Python had before the small ones."),
-         ("Proofs", 15, "The port in place of the original, and beside it.")]
-BACK_MATTER = 90                # files numbered from here on have no chapter number: glossary, bibliography
-TEST = re.compile(r"\bSTART_TEST\((test_claim_(\d+)_(\d+)_\w+)\)|^def (test_claim_(\d+)_(\d+)_\w+)\(", re.MULTILINE)
+         ("Threads and sleep", 6, "A thread that starts, a thread that sleeps until it is called, and what it must let go of before it sleeps."),
+         ("Waiting", 9, "A queue for every lock, and six kinds of lock made of it; then every order in which they can be used."),
+         ("Threads again", 18, "Threads that are joined twice, and the locks and the storage that Python had before the small ones."),
+         ("Proofs", 21, "The port in place of the original, and beside it."),
+         ("Appendices", 81, "Code that the chapters lean on, told as they are: the host, the tools of the tests, the scenarios, the bench's peers.")]
+APPENDICES = 80                 # files numbered from here on are appendices: 81 is A
+BACK_MATTER = 90                # files numbered from here on have no number: glossary, bibliography
+TEST = re.compile(r"^(?:CLAIM_TESTS?|(def))[ (](test_\w+)[(,)]", re.MULTILINE)
 
 
 class Trap(Exception):
@@ -57,7 +60,7 @@ class Definition:
         self.body = []          # the lines between the bar and the closing @
         self.n = 0              # 1 for the first definition of its name, 2 for a continuation …
         self.cited = None       # the citation or "Ours." paragraph that it stands under
-        self.claim = None       # the claim that it stands under, as "3.1"
+        self.claim = None       # the name of the claim that it stands under
 
     @property
     def uses(self):
@@ -81,10 +84,11 @@ class Citation:
 
 
 class Claim:
-    """A numbered sentence that a test must bear out."""
+    """A sentence that a test must bear out. Its name is for good; its number says where in its chapter it stands, and is counted."""
 
-    def __init__(self, chapter, line, number, text):
-        self.chapter, self.line, self.number, self.text = chapter, line, number, text
+    def __init__(self, chapter, line, name, text):
+        self.chapter, self.line, self.name, self.text = chapter, line, name, text
+        self.number = f"{chapter.label}.{len(chapter.claims) + 1}"
         self.tests = []
 
 
@@ -95,6 +99,7 @@ class Chapter:
         self.file, self.path, self.stem = path, name, path.stem
         place = int(self.stem.split("-")[0]) if self.stem.split("-")[0].isdigit() else 0
         self.number = place if place < BACK_MATTER else 0       # the preface and the back matter have none
+        self.label = chr(ord("A") + self.number - APPENDICES - 1) if self.number > APPENDICES else str(self.number or "")
         self.definitions, self.citations, self.claims, self.ours = [], [], [], []
         self.ports = False      # whether its head says what it ports; if not, all its code is ours
         self.findings = []
@@ -253,15 +258,14 @@ class Chapter:
         elif line.startswith("**Claim"):
             match = CLAIM.match(line)
             if not match:
-                self.say(number, "a claim starts **Claim CHAPTER.NUMBER.** and goes on with its sentence")
+                self.say(number, "a claim starts **Claim its-name-in-a-few-words.** and goes on with its sentence")
                 return under, claim
-            text, i = [match.group(3)], number
+            text, i = [match.group(2)], number
             while i < len(self.lines) and self.lines[i].strip():
                 text.append(self.lines[i])
                 i += 1
-            name = f"{int(match.group(1))}.{int(match.group(2))}"
-            self.claims.append(Claim(self, number, name, " ".join(t.strip() for t in text)))
-            return under, name
+            self.claims.append(Claim(self, number, match.group(1), " ".join(t.strip() for t in text)))
+            return under, match.group(1)
         elif line.startswith("#"):
             return under, None
         return under, claim
@@ -274,9 +278,9 @@ class Chapter:
 
 
 def tests_in(definition):
-    """The tests that a chunk defines: (name, number of the claim, whether it is a Python function)."""
-    for c_name, c_major, c_minor, name, major, minor in TEST.findall("\n".join(definition.body)):
-        yield c_name or name, f"{int(c_major or major)}.{int(c_minor or minor)}", not c_name
+    """The tests that a chunk defines: (name, whether it is a Python function)."""
+    for scripted, name in TEST.findall("\n".join(definition.body)):
+        yield name, bool(scripted)
 
 
 def normal(name):
@@ -315,17 +319,16 @@ class Book:
         if not self.findings:
             for root, target in self.roots.items():
                 self._reach(root, target)
-        self.claims = {c.number: c for chapter in self.chapters for c in chapter.claims}
+        self.claims = {c.name: c for chapter in self.chapters for c in chapter.claims}
         self.scripted = set()               # tests that are no part of a Check suite: Python functions
         self.programs_of = {}               # test -> the suites that have it
         for definitions in self.chunks.values():
             for definition in definitions:
-                for name, number, scripted in tests_in(definition):
+                for name, scripted in tests_in(definition):
                     self.scripted |= {name} if scripted else set()
                     self.programs_of.setdefault(name, set()).update(set(map(program_of, self.files_of.get(definition.name, []))) & set(self.suites()))
-                    claim = self.claims.get(number)
-                    if claim:
-                        claim.tests.append(name)
+                    if definition.claim in self.claims:
+                        self.claims[definition.claim].tests.append(name)
 
     @functools.cache
     def suites(self):
@@ -439,7 +442,7 @@ class Book:
                 continue
             found[name] = {"kind": kind, "file": tag["path"].removeprefix(f"{made}/"), "line": tag["line"], "chapter": definition.chapter.stem,
                            "chapter_line": origin[1], "chunk": definition.name, "def_id": identity(definition),
-                           "type": tag.get("typeref", "").partition(":")[2], "signature": tag.get("signature", ""), "public": not tag.get("file", False),
+                           "end": tag.get("end"), "type": tag.get("typeref", "").partition(":")[2], "signature": tag.get("signature", ""), "public": not tag.get("file", False),
                            "cited": definition.cited.url if isinstance(definition.cited, Citation) else None}
         for name, entry in found.items():
             entry["contract"] = contracts.get(name, "")
@@ -459,7 +462,7 @@ class Book:
             last = PARTS[i + 1][1] if i + 1 < len(PARTS) else BACK_MATTER
             stems = [c.stem for c in self.chapters if first <= c.number < last]
             if stems:
-                found.append({"number": ["I", "II", "III", "IV", "V"][i], "title": title, "about": about, "stems": stems})
+                found.append({"number": ["I", "II", "III", "IV", "V", "VI", ""][i], "title": title, "about": about, "stems": stems})
         return found
 
     @functools.cache
@@ -489,8 +492,8 @@ class Book:
         for name, entry in identifiers.items():
             defined.setdefault(entry["def_id"], []).append(name)
         results = last_results()
-        claims = {number: {"chapter": claim.chapter.stem, "line": claim.line, "text": claim.text, "tests": claim.tests,
-                           **self.standing_of(claim, results)} for number, claim in self.claims.items()}
+        claims = {name: {"number": claim.number, "chapter": claim.chapter.stem, "line": claim.line, "text": claim.text, "tests": claim.tests,
+                         **self.standing_of(claim, results)} for name, claim in self.claims.items()}
         chunks = {}
         for name, definitions in self.chunks.items():
             chunks[name] = {"target": self.roots.get(name), "role": self.role(name),
@@ -498,7 +501,7 @@ class Book:
                             "defs": [{"chapter": d.chapter.stem, "line": d.line, "n": d.n, "id": identity(d), "uses": d.uses, "body": d.body,
                                       "defines": sorted(defined.get(identity(d), []))} for d in definitions]}
         return {"version": refs.VERSION,
-                "chapters": [{"path": c.path, "stem": c.stem, "number": c.number, "title": c.title} for c in self.chapters],
+                "chapters": [{"path": c.path, "stem": c.stem, "number": c.label, "title": c.title} for c in self.chapters],
                 "parts": self.parts(),
                 "pairs": {c.stem: [{"upstream": pair["upstream"], "port": [identity(d) for d in pair["port"]]} for pair in c.pairs(self.role)]
                           for c in self.chapters},
@@ -575,7 +578,7 @@ def ctags(files):
         return []
     names = {os.path.relpath(file, ROOT): str(file) for file in files}        # in ROOT's own name there may be letters that JSON cannot have
     command = ["ctags", "--options=NONE", "--language-force=C", "--output-format=json", "--sort=no", "--fields=+neKSf", "--kinds-C=+p",
-               "-D", "PyAPI_FUNC(T)=T", "-D", "PyAPI_DATA(T)=extern T", "-D", "START_TEST(T)=static void T(int _i)", "-D", "END_TEST=", "-f", "-", *names]
+               "-D", "PyAPI_FUNC(T)=T", "-D", "PyAPI_DATA(T)=extern T", "-D", "CLAIM_TEST(T)=static void T(int _i)", "-D", "CLAIM_TESTS(T,N)=static void T(int _i)", "-D", "END_TEST=", "-f", "-", *names]
     try:
         made = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:

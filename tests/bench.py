@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it costs: CPython's locks, the port's and other makes, measured side by side in one interleaved run (chapter 16).
+"""What it costs: CPython's locks, the port's and other makes, measured side by side in one interleaved run (chapter 22).
 
 Every round goes through all works, and in each work through all peers in an order drawn anew. A measurement during which somebody else kept the
 processors busy is repeated. What was measured is kept as it comes in build/reports/bench-raw.csv, so an interrupted run loses nothing; with --more

@@ -1,4 +1,4 @@
-// Claims 3.1 to 3.21 of the book, chapter 3: the arena.
+// Claims one-call-frees-a-whole-tree to inline-and-called-draw-alike of the book, chapter 3: the arena.
 #include <check.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,8 +91,8 @@ parcel(int i)
     return PyObject_Init(&parcels[i].ob_base, &parcel_type);
 }
 
-static void
-setup(void)
+void
+before_each(void)
 {
     PyMemAllocatorEx recorder = {
         NULL, record_malloc, record_calloc, record_realloc, record_free};
@@ -102,8 +102,8 @@ setup(void)
     PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &recorder);
 }
 
-static void
-teardown(void)
+void
+after_each(void)
 {
     PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &beneath);
 }
@@ -215,7 +215,7 @@ place_of(char *p, char **current)
     return at;
 }
 
-START_TEST(test_claim_3_1_one_call_frees_a_whole_tree)
+CLAIM_TEST(test_one_call_frees_a_whole_tree)
 {
     long before = live_blocks();
     PyArena *arena = _PyArena_New();
@@ -232,7 +232,7 @@ START_TEST(test_claim_3_1_one_call_frees_a_whole_tree)
     ck_assert_int_eq(live_blocks(), before);
 }
 END_TEST
-START_TEST(test_claim_3_1_an_unfinished_tree_goes_too)
+CLAIM_TEST(test_an_unfinished_tree_goes_too)
 {
     long before = live_blocks();
     PyArena *arena = _PyArena_New();
@@ -249,7 +249,7 @@ START_TEST(test_claim_3_1_an_unfinished_tree_goes_too)
     ck_assert_int_eq(live_blocks(), before);
 }
 END_TEST
-START_TEST(test_claim_3_2_new_makes_arena_block_and_list)
+CLAIM_TEST(test_new_makes_arena_block_and_list)
 {
     PyObject *list = PyList_New(0);
     long pieces = n_made;
@@ -267,7 +267,7 @@ START_TEST(test_claim_3_2_new_makes_arena_block_and_list)
     _PyArena_Free(arena);
 }
 END_TEST
-START_TEST(test_claim_3_3_blocks_go_oldest_first_then_list_then_arena)
+CLAIM_TEST(test_blocks_go_oldest_first_then_list_then_arena)
 {
     PyArena *arena = _PyArena_New();
     long others = n_made;                           /* arena, block, list */
@@ -285,7 +285,7 @@ START_TEST(test_claim_3_3_blocks_go_oldest_first_then_list_then_arena)
     ck_assert_ptr_eq(freed[n_freed - 1], made[0].at);
 }
 END_TEST
-START_TEST(test_claim_3_4_sizes_round_up_to_eight)
+CLAIM_TEST(test_sizes_round_up_to_eight)
 {
     PyArena *arena = _PyArena_New();
     char *expected = made[1].at + 32;
@@ -297,7 +297,7 @@ START_TEST(test_claim_3_4_sizes_round_up_to_eight)
     _PyArena_Free(arena);
 }
 END_TEST
-START_TEST(test_claim_3_5_zero_bytes_alias_the_next_piece)
+CLAIM_TEST(test_zero_bytes_alias_the_next_piece)
 {
     PyArena *arena = _PyArena_New();
     char *nothing = _PyArena_Malloc(arena, 0);
@@ -314,7 +314,7 @@ START_TEST(test_claim_3_5_zero_bytes_alias_the_next_piece)
     _PyArena_Free(arena);
 }
 END_TEST
-START_TEST(test_claim_3_6_alignment_is_eight_and_not_sixteen)
+CLAIM_TEST(test_alignment_is_eight_and_not_sixteen)
 {
     PyArena *arena = _PyArena_New();
     int odd_eights = 0;
@@ -327,7 +327,7 @@ START_TEST(test_claim_3_6_alignment_is_eight_and_not_sixteen)
     _PyArena_Free(arena);
 }
 END_TEST
-START_TEST(test_claim_3_7_a_block_is_filled_to_the_last_byte)
+CLAIM_TEST(test_a_block_is_filled_to_the_last_byte)
 {
     static const size_t whole[] = {8, 16, 64, 1024, 4096, 8185, 8192};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
@@ -345,7 +345,7 @@ START_TEST(test_claim_3_7_a_block_is_filled_to_the_last_byte)
     }
 }
 END_TEST
-START_TEST(test_claim_3_8_an_oversize_block_is_exact_and_current)
+CLAIM_TEST(test_an_oversize_block_is_exact_and_current)
 {
     PyArena *arena = _PyArena_New();
     char *small = _PyArena_Malloc(arena, 8);
@@ -364,7 +364,7 @@ START_TEST(test_claim_3_8_an_oversize_block_is_exact_and_current)
     _PyArena_Free(arena);
 }
 END_TEST
-START_TEST(test_claim_3_9_sizes_near_size_max_are_refused)
+CLAIM_TEST(test_sizes_near_size_max_are_refused)
 {
     static const size_t drawn[] = {0, 8, 24, 32, 64, 8192};
     for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) {
@@ -386,7 +386,7 @@ START_TEST(test_claim_3_9_sizes_near_size_max_are_refused)
     }
 }
 END_TEST
-START_TEST(test_claim_3_9_the_largest_size_is_still_tried)
+CLAIM_TEST(test_the_largest_size_is_still_tried)
 {
     PyArena *arena = _PyArena_New();
     refused_size = 0;
@@ -398,7 +398,7 @@ START_TEST(test_claim_3_9_the_largest_size_is_still_tried)
     _PyArena_Free(arena);
 }
 END_TEST
-START_TEST(test_claim_3_10_a_failed_new_leaves_nothing)
+CLAIM_TEST(test_a_failed_new_leaves_nothing)
 {
     long before = live_blocks();
     long tried = 0;
@@ -419,7 +419,7 @@ START_TEST(test_claim_3_10_a_failed_new_leaves_nothing)
     ck_assert_int_ge(tried, 4);                     /* three failed, at least */
 }
 END_TEST
-START_TEST(test_claim_3_11_an_unused_arena_is_freed_whole)
+CLAIM_TEST(test_an_unused_arena_is_freed_whole)
 {
     long before = live_blocks();
     PyArena *arena = _PyArena_New();
@@ -429,7 +429,7 @@ START_TEST(test_claim_3_11_an_unused_arena_is_freed_whole)
     ck_assert_int_eq(live_blocks(), before);
 }
 END_TEST
-START_TEST(test_claim_3_12_objects_go_after_the_blocks)
+CLAIM_TEST(test_objects_go_after_the_blocks)
 {
     PyArena *arena = _PyArena_New();
     for (int i = 0; i < 3; i++) {
@@ -442,7 +442,7 @@ START_TEST(test_claim_3_12_objects_go_after_the_blocks)
     ck_assert_int_gt(n_freed, 4);
 }
 END_TEST
-START_TEST(test_claim_3_13_the_arena_moves_on_with_its_blocks)
+CLAIM_TEST(test_the_arena_moves_on_with_its_blocks)
 {
     PyArena *arena = _PyArena_New();
     long others = n_made - 1;                       /* arena and list */
@@ -459,7 +459,7 @@ START_TEST(test_claim_3_13_the_arena_moves_on_with_its_blocks)
     ck_assert_int_eq(n_freed, n_made);
 }
 END_TEST
-START_TEST(test_claim_3_14_a_failed_request_changes_nothing)
+CLAIM_TEST(test_a_failed_request_changes_nothing)
 {
     PyArena *arena = _PyArena_New();
     char *first = _PyArena_Malloc(arena, 100);
@@ -476,7 +476,7 @@ START_TEST(test_claim_3_14_a_failed_request_changes_nothing)
     ck_assert_int_eq(n_freed, n_made);
 }
 END_TEST
-START_TEST(test_claim_3_15_the_arena_owns_what_it_is_handed)
+CLAIM_TEST(test_the_arena_owns_what_it_is_handed)
 {
     PyArena *arena = _PyArena_New();
     PyObject *lent = parcel(0), *kept = parcel(1);
@@ -494,7 +494,7 @@ START_TEST(test_claim_3_15_the_arena_owns_what_it_is_handed)
     ck_assert_int_eq(drops, 2);
 }
 END_TEST
-START_TEST(test_claim_3_16_last_in_first_out)
+CLAIM_TEST(test_last_in_first_out)
 {
     PyArena *arena = _PyArena_New();
     for (int i = 0; i < 20; i++) {
@@ -509,7 +509,7 @@ START_TEST(test_claim_3_16_last_in_first_out)
     }
 }
 END_TEST
-START_TEST(test_claim_3_17_a_failed_hand_over_leaves_the_reference)
+CLAIM_TEST(test_a_failed_hand_over_leaves_the_reference)
 {
     PyArena *arena = _PyArena_New();
     oom_arm(2, 1);                      /* the list may grow once, not twice */
@@ -527,7 +527,7 @@ START_TEST(test_claim_3_17_a_failed_hand_over_leaves_the_reference)
     ck_assert_int_eq(drops, taken + 1);
 }
 END_TEST
-START_TEST(test_claim_3_18_arenas_share_nothing)
+CLAIM_TEST(test_arenas_share_nothing)
 {
     enum { ARENAS = 50, WORDS = 3000 };
     PyArena *arena[ARENAS];
@@ -553,7 +553,7 @@ START_TEST(test_claim_3_18_arenas_share_nothing)
     ck_assert_int_eq(n_freed, n_made);
 }
 END_TEST
-START_TEST(test_claim_3_19_every_failure_is_told_and_leaks_nothing)
+CLAIM_TESTS(test_every_failure_is_told_and_leaks_nothing, 2)
 {
     int sticky = _i, fired = 1, handed;
     long n = 0, before = live_blocks();
@@ -572,7 +572,7 @@ START_TEST(test_claim_3_19_every_failure_is_told_and_leaks_nothing)
     ck_assert_int_ge(n, 10);        /* arena, 6 blocks, list, its array */
 }
 END_TEST
-START_TEST(test_claim_3_20_a_million_pieces_overlap_nowhere)
+CLAIM_TEST(test_a_million_pieces_overlap_nowhere)
 {
     enum { PIECES = 1000000 };
     struct piece *piece = calloc(PIECES, sizeof *piece);
@@ -601,7 +601,7 @@ START_TEST(test_claim_3_20_a_million_pieces_overlap_nowhere)
     ck_assert_int_gt(n_made, 3000);     /* there were blocks enough to err in */
 }
 END_TEST
-START_TEST(test_claim_3_21_inline_and_called_draw_alike)
+CLAIM_TEST(test_inline_and_called_draw_alike)
 {
     static const size_t odd[] = {0, 8192, 0, 8193, 0, 8191, 1, SIZE_MAX, 0, SIZE_MAX - 7, 8185, 7};
     enum { ODD = sizeof odd / sizeof *odd };
@@ -621,43 +621,3 @@ START_TEST(test_claim_3_21_inline_and_called_draw_alike)
     _PyArena_Free(other);
 }
 END_TEST
-static Suite *
-arena_suite(void)
-{
-    Suite *suite = suite_create("arena");
-    TCase *tc = tcase_create("claims of chapter 3");
-    suite_add_tcase(suite, tc);
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_3_1_one_call_frees_a_whole_tree);
-    tcase_add_test(tc, test_claim_3_1_an_unfinished_tree_goes_too);
-    tcase_add_test(tc, test_claim_3_2_new_makes_arena_block_and_list);
-    tcase_add_test(tc, test_claim_3_3_blocks_go_oldest_first_then_list_then_arena);
-    tcase_add_test(tc, test_claim_3_4_sizes_round_up_to_eight);
-    tcase_add_test(tc, test_claim_3_5_zero_bytes_alias_the_next_piece);
-    tcase_add_test(tc, test_claim_3_6_alignment_is_eight_and_not_sixteen);
-    tcase_add_test(tc, test_claim_3_7_a_block_is_filled_to_the_last_byte);
-    tcase_add_test(tc, test_claim_3_8_an_oversize_block_is_exact_and_current);
-    tcase_add_test(tc, test_claim_3_9_sizes_near_size_max_are_refused);
-    tcase_add_test(tc, test_claim_3_9_the_largest_size_is_still_tried);
-    tcase_add_test(tc, test_claim_3_10_a_failed_new_leaves_nothing);
-    tcase_add_test(tc, test_claim_3_11_an_unused_arena_is_freed_whole);
-    tcase_add_test(tc, test_claim_3_12_objects_go_after_the_blocks);
-    tcase_add_test(tc, test_claim_3_13_the_arena_moves_on_with_its_blocks);
-    tcase_add_test(tc, test_claim_3_14_a_failed_request_changes_nothing);
-    tcase_add_test(tc, test_claim_3_15_the_arena_owns_what_it_is_handed);
-    tcase_add_test(tc, test_claim_3_16_last_in_first_out);
-    tcase_add_test(tc, test_claim_3_17_a_failed_hand_over_leaves_the_reference);
-    tcase_add_test(tc, test_claim_3_18_arenas_share_nothing);
-    tcase_add_loop_test(
-        tc, test_claim_3_19_every_failure_is_told_and_leaks_nothing, 0, 2);
-    tcase_add_test(tc, test_claim_3_20_a_million_pieces_overlap_nowhere);
-    tcase_add_test(tc, test_claim_3_21_inline_and_called_draw_alike);
-    return suite;
-}
-
-int
-main(void)
-{
-    return support_run(arena_suite());
-}

@@ -1,4 +1,4 @@
-// Claims 16.1 to 16.13 of the book, chapter 16: the bench.
+// Claims a-crowd-is-counted to turns-are-passed of the book, chapter 22: the bench.
 #include <check.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -17,20 +17,20 @@ int bench_main(int argc, char **argv);
 #include "bench/futex_lock.c"
 #include "bench/load.c"
 
-/* 16.1   peer_lock, peer_unlock, futex_sleep, fresh; crowd, wait; bench_crowd, seat_all,
+/* a-crowd-is-counted: peer_lock, peer_unlock, futex_sleep, fresh; crowd, wait; bench_crowd, seat_all,
  *        sit_down, count_for, sum_up, bench_pin
- * 16.2   crowd, tell
- * 16.3   alternate
- * 16.4   timed, peer_lock_for, hold_again_and_again, bench_nap, bench_after
- * 16.5   latency, compare
- * 16.6   bench_due_times, wait_once, wait_for_the_lock, take_it_again_and_again, have_rank
- * 16.7   keep_the_store
- * 16.8   have_had_a_second_thread, nobody
- * 16.9   bench_spin, bench_now, calibrate, turns_of
- * 16.10  uncontended, repeat
- * 16.11  find_peer, find_work, answer, list, main
- * 16.12  bench_load_now, busy_ticks
- * 16.13  bench_asleep, pass, peer_sleep, peer_wake
+ * locks-and-turns: crowd, tell
+ * turns-alternate: alternate
+ * calls-in-time-are-counted: timed, peer_lock_for, hold_again_and_again, bench_nap, bench_after
+ * waits-are-timed: latency, compare
+ * a-starved-waiter-ends: bench_due_times, wait_once, wait_for_the_lock, take_it_again_and_again, have_rank
+ * the-store-is-kept: keep_the_store
+ * nothing-is-measured-before-a-second-thread: have_had_a_second_thread, nobody
+ * the-spin-is-calibrated: bench_spin, bench_now, calibrate, turns_of
+ * a-loop-is-timed-as-a-whole: uncontended, repeat
+ * a-line-is-answered: find_peer, find_work, answer, list, main
+ * own-load-is-seen: bench_load_now, busy_ticks
+ * turns-are-passed: bench_asleep, pass, peer_sleep, peer_wake
  * make bench --smoke runs every work of every peer a few times: nothing, sleeper,
  * miss, found, last_who_came, find_last, with_full_bucket, same, other, hit, due,
  * due_equal, due_idle, due_fifo, attach, detach, poller,
@@ -44,7 +44,7 @@ static void careless(struct bench_seat *seat)
     }
 }
 
-START_TEST(test_claim_16_1_a_crowd_is_counted)
+CLAIM_TEST(test_a_crowd_is_counted)
 {
     struct bench_work no_lock = {"careless", NULL, careless};
     struct bench_question two = {.threads = 2, .ms = 5};
@@ -66,7 +66,7 @@ START_TEST(test_claim_16_1_a_crowd_is_counted)
     ck_assert_int_eq(c.excluded, 0);
 }
 END_TEST
-START_TEST(test_claim_16_2_locks_and_turns)
+CLAIM_TEST(test_locks_and_turns)
 {
     struct bench_table table = {.locks = 3, .turns = 100};
     struct bench_seat seat = {.table = &table, .number = 4};
@@ -114,7 +114,7 @@ static void two_take_turns(void (*sit)(struct bench_seat *))
     ck_assert_int_le(labs((long)two[0].seat.count - (long)two[1].seat.count), 1);
 }
 
-START_TEST(test_claim_16_3_turns_alternate)
+CLAIM_TEST(test_turns_alternate)
 {
     fresh();
     two_take_turns(alternate);
@@ -142,7 +142,7 @@ static void until_asked(uint64_t times)
     }
 }
 
-START_TEST(test_claim_16_4_calls_in_time_are_counted)
+CLAIM_TEST(test_calls_in_time_are_counted)
 {
     pthread_t thread = begin_a_watch(timed);
     until_asked(3);
@@ -162,7 +162,7 @@ START_TEST(test_claim_16_4_calls_in_time_are_counted)
     ck_assert_uint_le(c.in_time, c.asked);
 }
 END_TEST
-START_TEST(test_claim_16_5_waits_are_timed)
+CLAIM_TEST(test_waits_are_timed)
 {
     pthread_t thread = begin_a_watch(latency);
     while (__atomic_load_n(&locks[0].word, __ATOMIC_RELAXED) != 2) {    /* it waits */
@@ -198,7 +198,7 @@ static void give_up(void) { BENCH_STORE(&let_in, 1); }
 
 static uint64_t may_not(long times) { return times ? BENCH_REFUSED : 0; }
 
-START_TEST(test_claim_16_6_a_starved_waiter_ends)
+CLAIM_TEST(test_a_starved_waiter_ends)
 {
     struct bench_contest one = {.lock = deaf_lock, .unlock = peer_unlock, .apart = 1,
                                 .leave = give_up};
@@ -213,7 +213,7 @@ START_TEST(test_claim_16_6_a_starved_waiter_ends)
     ck_assert_double_eq(repeat(&bench_futex, &refused, 1, &times), -1);
 }
 END_TEST
-START_TEST(test_claim_16_7_the_store_is_kept)
+CLAIM_TEST(test_the_store_is_kept)
 {
     enum { BLOCKS = 1000 };
     static void *block[BLOCKS];
@@ -233,7 +233,7 @@ START_TEST(test_claim_16_7_the_store_is_kept)
     ck_assert_ptr_eq(sbrk(0), end);
 }
 END_TEST
-START_TEST(test_claim_16_8_nothing_is_measured_before_a_second_thread)
+CLAIM_TEST(test_nothing_is_measured_before_a_second_thread)
 {
     char *plain[] = {"bench", NULL};
     ck_assert_ptr_nonnull(freopen("/dev/null", "r", stdin));
@@ -241,7 +241,7 @@ START_TEST(test_claim_16_8_nothing_is_measured_before_a_second_thread)
     ck_assert_int_eq(__libc_single_threaded, 0);
 }
 END_TEST
-START_TEST(test_claim_16_9_the_spin_is_calibrated)
+CLAIM_TEST(test_the_spin_is_calibrated)
 {
     calibrate();
     ck_assert_uint_eq(turns_of(0), 0);
@@ -259,7 +259,7 @@ START_TEST(test_claim_16_9_the_spin_is_calibrated)
 END_TEST
 static uint64_t a_microsecond_each(long times) { return (uint64_t)times * 1000; }
 
-START_TEST(test_claim_16_10_a_loop_is_timed_as_a_whole)
+CLAIM_TEST(test_a_loop_is_timed_as_a_whole)
 {
     struct bench_work work = {"even", a_microsecond_each, NULL};
     long times;
@@ -278,7 +278,7 @@ static void put(const char *path, const char *text)
     fclose(file);
 }
 
-START_TEST(test_claim_16_11_a_line_is_answered)
+CLAIM_TEST(test_a_line_is_answered)
 {
     char in[] = "/tmp/bench-in-XXXXXX", out[] = "/tmp/bench-out-XXXXXX", got[2000];
     close(mkstemp(in));
@@ -310,7 +310,7 @@ START_TEST(test_claim_16_11_a_line_is_answered)
     ck_assert_int_eq(*line, 0);
 }
 END_TEST
-START_TEST(test_claim_16_12_own_load_is_seen)
+CLAIM_TEST(test_own_load_is_seen)
 {
     struct bench_load before = bench_load_now(), after;
     do {
@@ -328,7 +328,7 @@ static void *wait_for_one(void *turn)
     return NULL;
 }
 
-START_TEST(test_claim_16_13_turns_are_passed)
+CLAIM_TEST(test_turns_are_passed)
 {
     two_take_turns(pass);
 
@@ -344,31 +344,3 @@ START_TEST(test_claim_16_13_turns_are_passed)
     pthread_join(thread, NULL);
 }
 END_TEST
-static Suite *
-bench_suite(void)
-{
-    Suite *suite = suite_create("bench");
-    TCase *tc = tcase_create("claims of chapter 16");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_16_1_a_crowd_is_counted);
-    tcase_add_test(tc, test_claim_16_2_locks_and_turns);
-    tcase_add_test(tc, test_claim_16_3_turns_alternate);
-    tcase_add_test(tc, test_claim_16_4_calls_in_time_are_counted);
-    tcase_add_test(tc, test_claim_16_5_waits_are_timed);
-    tcase_add_test(tc, test_claim_16_6_a_starved_waiter_ends);
-    tcase_add_test(tc, test_claim_16_7_the_store_is_kept);
-    tcase_add_test(tc, test_claim_16_8_nothing_is_measured_before_a_second_thread);
-    tcase_add_test(tc, test_claim_16_9_the_spin_is_calibrated);
-    tcase_add_test(tc, test_claim_16_10_a_loop_is_timed_as_a_whole);
-    tcase_add_test(tc, test_claim_16_11_a_line_is_answered);
-    tcase_add_test(tc, test_claim_16_12_own_load_is_seen);
-    tcase_add_test(tc, test_claim_16_13_turns_are_passed);
-    return suite;
-}
-
-int
-main(void)
-{
-    return support_run(bench_suite());
-}

@@ -1,4 +1,4 @@
-// Claims 11.1 to 11.15 of the book, chapter 11: critical sections.
+// Claims a-section-locks-from-begin-to-end to what-a-caller-takes-out-is-kept of the book, chapter 17: critical sections.
 #define Py_DEBUG 1          // the assertions of the inner header are checked
 #include <check.h>
 #include <pthread.h>
@@ -87,8 +87,8 @@ top(void)
 /* Two objects (lists), a at the lower address; and a third. */
 static PyObject *a, *b, *c;
 
-static void
-setup(void)
+void
+before_each(void)
 {
     PyObject *x = PyList_New(0), *y = PyList_New(0);
     a = x < y ? x : y;
@@ -96,8 +96,8 @@ setup(void)
     c = PyList_New(0);
 }
 
-static void
-teardown(void)
+void
+after_each(void)
 {
     ck_assert_int_eq(locked(a) + locked(b) + locked(c), 0);
     Py_DecRef(a);
@@ -105,7 +105,7 @@ teardown(void)
     Py_DecRef(c);
 }
 
-START_TEST(test_claim_11_1_a_section_locks_from_begin_to_end)
+CLAIM_TEST(test_a_section_locks_from_begin_to_end)
 {
     host_thread_enter();
     Py_BEGIN_CRITICAL_SECTION(a);
@@ -129,7 +129,7 @@ START_TEST(test_claim_11_1_a_section_locks_from_begin_to_end)
     host_thread_leave();
 }
 END_TEST
-START_TEST(test_claim_11_2_tags_and_order)
+CLAIM_TEST(test_tags_and_order)
 {
     host_thread_enter();
 #ifdef Py_GIL_DISABLED
@@ -185,7 +185,7 @@ let_go_in_two(void)
     Py_END_CRITICAL_SECTION2();
 }
 
-START_TEST(test_claim_11_3_detached_all_let_go_attached_one_holds)
+CLAIM_TEST(test_detached_all_let_go_attached_one_holds)
 {
     host_thread_enter();
     PyObject *outer = PyList_New(0);
@@ -235,7 +235,7 @@ want_b_inside_a(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_4_who_waits_lets_go)
+CLAIM_TEST(test_who_waits_lets_go)
 {
     crew_put(0, hold_b, 0);
     PyEvent_Wait(&step[0]);
@@ -270,7 +270,7 @@ go_out_and_come_back(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_5_attaching_waits_for_the_lock)
+CLAIM_TESTS(test_attaching_waits_for_the_lock, 2)
 {
     crew_put(0, go_out_and_come_back, 0);
     PyEvent_Wait(&step[0]);
@@ -288,7 +288,7 @@ START_TEST(test_claim_11_5_attaching_waits_for_the_lock)
     ck_assert_int_eq(read_right, 1);
 }
 END_TEST
-START_TEST(test_claim_11_6_nothing_is_let_go_that_is_not_held)
+CLAIM_TEST(test_nothing_is_let_go_that_is_not_held)
 {
     PyThreadState *tstate = host_thread_enter();
 #ifdef Py_GIL_DISABLED
@@ -342,7 +342,7 @@ nest_two(PyObject *x, PyObject *y, int depth)
     Py_END_CRITICAL_SECTION2();
 }
 
-START_TEST(test_claim_11_7_nested_sections_do_not_wait_for_themselves)
+CLAIM_TEST(test_nested_sections_do_not_wait_for_themselves)
 {
     host_thread_enter();
     nest_one(a, 10);
@@ -377,7 +377,7 @@ expect_skipped(PyObject *op, int skipped)
 }
 #endif
 
-START_TEST(test_claim_11_8_the_innermost_is_not_locked_again)
+CLAIM_TEST(test_the_innermost_is_not_locked_again)
 {
     host_thread_enter();
 #ifdef Py_GIL_DISABLED
@@ -440,7 +440,7 @@ begin_in_the_stopped_world(int free_too)
     ck_assert_int_eq(row[1]._bits & 1, free_too ? 0 : FREE);
     ck_assert_uint_eq(top(), 0);
 }
-START_TEST(test_claim_11_9_the_stopped_world_does_without)
+CLAIM_TEST(test_the_stopped_world_does_without)
 {
     host_thread_enter();
 #ifdef Py_GIL_DISABLED
@@ -464,7 +464,7 @@ START_TEST(test_claim_11_9_the_stopped_world_does_without)
     host_thread_leave();
 }
 END_TEST
-START_TEST(test_claim_11_10_the_exported_functions)
+CLAIM_TEST(test_the_exported_functions)
 {
     PyMutex m[2] = {{0}, {0}};
     host_thread_enter();
@@ -521,7 +521,7 @@ assert_outside(void)
 
 #define NOT_HELD "Fatal Python error: _PyCriticalSection_AssertHeld: " \
     "the innermost critical section does not hold the mutex\n"
-START_TEST(test_claim_11_11_sequences_and_assertions)
+CLAIM_TEST(test_sequences_and_assertions)
 {
     host_thread_enter();
     Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(a);
@@ -579,7 +579,7 @@ nest_in_every_order(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_12_any_order_comes_to_an_end)
+CLAIM_TEST(test_any_order_comes_to_an_end)
 {
     crew_start(8, nest_in_every_order);
     crew_join(8);
@@ -613,7 +613,7 @@ meet_often(int number)
     }
     host_thread_leave();
 }
-START_TEST(test_claim_11_12_two_that_meet_come_to_an_end)
+CLAIM_TEST(test_two_that_meet_come_to_an_end)
 {
     crew_start(2, meet_often);
     crew_join(2);
@@ -648,7 +648,7 @@ begin_pairs(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_13_pairs_in_opposite_order)
+CLAIM_TESTS(test_pairs_in_opposite_order, 3)
 {
     static const int crews[] = {2, 8, 32};
     share = 60000 / crews[_i];
@@ -668,7 +668,7 @@ begin_one_pair(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_13_the_lower_address_first)
+CLAIM_TESTS(test_the_lower_address_first, 2)
 {
     host_thread_enter();
     Py_BEGIN_CRITICAL_SECTION(_i ? b : a);
@@ -704,7 +704,7 @@ begin_many(int number)
     host_thread_leave();
 }
 
-START_TEST(test_claim_11_14_a_million_sections)
+CLAIM_TESTS(test_a_million_sections, 3)
 {
     static const int crews[] = {2, 8, 64};
     share = 280000 / crews[_i] / 4 * 4;
@@ -726,7 +726,7 @@ kept_through_a_wait(PyThreadState *tstate, int kept)
 }
 #endif
 
-START_TEST(test_claim_11_15_what_a_caller_takes_out_is_kept)
+CLAIM_TEST(test_what_a_caller_takes_out_is_kept)
 {
     PyThreadState *tstate = host_thread_enter();
 #ifdef Py_GIL_DISABLED
@@ -747,36 +747,3 @@ START_TEST(test_claim_11_15_what_a_caller_takes_out_is_kept)
     host_thread_leave();
 }
 END_TEST
-static Suite *
-critical_section_suite(void)
-{
-    Suite *suite = suite_create("critical sections");
-    TCase *tc = tcase_create("claims of chapter 11");
-    suite_add_tcase(suite, tc);
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_11_1_a_section_locks_from_begin_to_end);
-    tcase_add_test(tc, test_claim_11_2_tags_and_order);
-    tcase_add_test(tc, test_claim_11_3_detached_all_let_go_attached_one_holds);
-    tcase_add_test(tc, test_claim_11_6_nothing_is_let_go_that_is_not_held);
-    tcase_add_test(tc, test_claim_11_7_nested_sections_do_not_wait_for_themselves);
-    tcase_add_test(tc, test_claim_11_8_the_innermost_is_not_locked_again);
-    tcase_add_test(tc, test_claim_11_10_the_exported_functions);
-    tcase_add_test(tc, test_claim_11_11_sequences_and_assertions);
-    tcase_add_test(tc, test_claim_11_4_who_waits_lets_go);
-    tcase_add_loop_test(tc, test_claim_11_5_attaching_waits_for_the_lock, 0, 2);
-    tcase_add_test(tc, test_claim_11_9_the_stopped_world_does_without);
-    tcase_add_test(tc, test_claim_11_12_any_order_comes_to_an_end);
-    tcase_add_test(tc, test_claim_11_12_two_that_meet_come_to_an_end);
-    tcase_add_loop_test(tc, test_claim_11_13_pairs_in_opposite_order, 0, 3);
-    tcase_add_loop_test(tc, test_claim_11_13_the_lower_address_first, 0, 2);
-    tcase_add_loop_test(tc, test_claim_11_14_a_million_sections, 0, 3);
-    tcase_add_test(tc, test_claim_11_15_what_a_caller_takes_out_is_kept);
-    return suite;
-}
-
-int
-main(void)
-{
-    return support_run(critical_section_suite());
-}

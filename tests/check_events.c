@@ -1,4 +1,4 @@
-// Claims 9.1 to 9.18 of the book, chapter 9: events, once flags, the recursive mutex.
+// Claims an-event-is-set-once-and-for-good to a-fork-in-the-middle of the book, chapter 15: events, once flags, the recursive mutex.
 #include <check.h>
 #include <limits.h>
 #include <pthread.h>
@@ -55,7 +55,7 @@ crew_join(int n)
     }
 }
 
-START_TEST(test_claim_9_1_an_event_is_set_once_and_for_good)
+CLAIM_TEST(test_an_event_is_set_once_and_for_good)
 {
     PyEvent e = {0};
     ck_assert_int_eq(_PyEvent_IsSet(&e), 0);
@@ -85,7 +85,7 @@ wait_and_read(int number)
     _Py_atomic_add_int(&read_right, letter == 42);
 }
 
-START_TEST(test_claim_9_2_one_notify_wakes_all)
+CLAIM_TEST(test_one_notify_wakes_all)
 {
     crew_start(16, wait_and_read);
     UNTIL(_Py_atomic_load_uint8(&lamp.v) == 2);
@@ -96,7 +96,7 @@ START_TEST(test_claim_9_2_one_notify_wakes_all)
     ck_assert_uint_eq(lamp.v, 1);
 }
 END_TEST
-START_TEST(test_claim_9_3_a_timeout_leaves_state_2)
+CLAIM_TEST(test_a_timeout_leaves_state_2)
 {
     static const PyTime_t timeouts[] = {0, 1, 1000, 3000000};
     PyEvent e = {0};
@@ -145,7 +145,7 @@ disturb(int by_signal)
     sched_yield();
 }
 
-START_TEST(test_claim_9_4_a_wait_may_end_for_nothing)
+CLAIM_TESTS(test_a_wait_may_end_for_nothing, 2)
 {
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = ignore}, NULL);
     crew_start(1, wait_twice);
@@ -181,7 +181,7 @@ wait_attached(int detach)
     host_thread_leave();
 }
 
-START_TEST(test_claim_9_5_a_waiter_lets_go)
+CLAIM_TESTS(test_a_waiter_lets_go_events, 2)
 {
     crew_put(0, wait_attached, _i);
     UNTIL(_Py_atomic_load_uint8(&lamp.v) == 2);
@@ -217,7 +217,7 @@ return_neither(void)                /* unlock_once will not have it */
     _PyOnceFlag_CallOnce(&flag, return_what_is_asked, NULL);
 }
 
-START_TEST(test_claim_9_6_a_bad_result_is_fatal)
+CLAIM_TESTS(test_a_bad_result_is_fatal, 5)
 {
     static const int bad[] = {1, -2, 4, 255, INT_MIN};
     once_result = bad[_i];
@@ -232,7 +232,7 @@ fail_four_times(void *arg)
     return ++*calls < 5 ? -1 : 0;
 }
 
-START_TEST(test_claim_9_7_failure_is_retried_success_is_final)
+CLAIM_TEST(test_failure_is_retried_success_is_final)
 {
     _PyOnceFlag flag = {0};
     int calls = 0;
@@ -273,7 +273,7 @@ use_the_table(int number)
     _Py_atomic_add_int(&read_right, res == 0 && table[number] == number + 1);
 }
 
-START_TEST(test_claim_9_8_nobody_returns_before_it_is_done)
+CLAIM_TEST(test_nobody_returns_before_it_is_done)
 {
     crew_start(8, use_the_table);
     crew_join(8);
@@ -305,7 +305,7 @@ call_once(int number)
     _Py_atomic_add_int(&returned, res == 0);
 }
 
-START_TEST(test_claim_9_9_after_a_failure_a_waiter_tries)
+CLAIM_TEST(test_after_a_failure_a_waiter_tries)
 {
     crew_start(16, call_once);
     crew_join(16);
@@ -325,7 +325,7 @@ expect_recursive(_PyRecursiveMutex *m, int bits, int mine, size_t level)
     ck_assert_int_eq(_PyRecursiveMutex_IsLockedByCurrentThread(m), mine);
 }
 
-START_TEST(test_claim_9_10_level_counts_the_extra_acquisitions)
+CLAIM_TEST(test_level_counts_the_extra_acquisitions)
 {
     _PyRecursiveMutex m = {0};
     expect_recursive(&m, 0, 0, 0);
@@ -363,7 +363,7 @@ try_in_vain(int number)
         && _PyRecursiveMutex_TryUnlock(&shared) == -1;
 }
 
-START_TEST(test_claim_9_11_strangers_are_refused)
+CLAIM_TEST(test_strangers_are_refused)
 {
     for (int held = 0; held < 3; held++) {
         _PyRecursiveMutex_Lock(&shared);
@@ -393,7 +393,7 @@ unlock_what_is_not_ours(void)
     _PyRecursiveMutex_Unlock(&shared);
 }
 
-START_TEST(test_claim_9_12_unlock_by_a_stranger_is_fatal)
+CLAIM_TESTS(test_unlock_by_a_stranger_is_fatal, 2)
 {
     if (_i == 1) {
         crew_start(1, hold_it);
@@ -451,7 +451,7 @@ content_in_a_child(int (*child)(void))
     return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-START_TEST(test_claim_9_13_after_a_fork)
+CLAIM_TEST(test_after_a_fork_events)
 {
     for (int i = 0; i < 3; i++) {
         _PyRecursiveMutex_Lock(&shared);
@@ -501,7 +501,7 @@ hold_until_the_lamp(int number)
     _PyRecursiveMutex_Unlock(&shared);
 }
 
-START_TEST(test_claim_9_14_giving_up_changes_no_owner)
+CLAIM_TEST(test_giving_up_changes_no_owner)
 {
     PyTime_t before, after;
     crew_put(0, hold_until_the_lamp, 0);
@@ -550,7 +550,7 @@ lock_and_count(int number)
     }
 }
 
-START_TEST(test_claim_9_15_a_million_recursive_acquisitions)
+CLAIM_TESTS(test_a_million_recursive_acquisitions, 3)
 {
     static const int crews[] = {2, 8, 64};
     share = 350000 / crews[_i];
@@ -583,7 +583,7 @@ follow_the_events(int number)
     _Py_atomic_add_int(&read_right, right);
 }
 
-START_TEST(test_claim_9_16_a_million_waits)
+CLAIM_TESTS(test_a_million_waits, 2)
 {
     int n = _i ? 62 : 2;
     crew_start(n, follow_the_events);
@@ -612,7 +612,7 @@ call_them_all(int number)
     _Py_atomic_add_int(&read_right, right);
 }
 
-START_TEST(test_claim_9_16_a_million_calls)
+CLAIM_TESTS(test_a_million_calls, 2)
 {
     int n = _i ? 62 : 2;
     crew_start(n, call_them_all);
@@ -621,7 +621,7 @@ START_TEST(test_claim_9_16_a_million_calls)
     ck_assert_int_eq(failures, MANY);
 }
 END_TEST
-START_TEST(test_claim_9_17_a_level_that_the_owner_sets)
+CLAIM_TEST(test_a_level_that_the_owner_sets)
 {
     for (size_t count = 0; count < 4; count++) {
         _PyRecursiveMutex m = {0};
@@ -667,7 +667,7 @@ begin_anew(void)
         && times == 2 && cut_flag.v == 4;
 }
 
-START_TEST(test_claim_9_18_a_fork_in_the_middle)
+CLAIM_TEST(test_a_fork_in_the_middle)
 {
     cut_flag = (_PyOnceFlag){0};
     done_flag = (_PyOnceFlag){4};
@@ -682,37 +682,3 @@ START_TEST(test_claim_9_18_a_fork_in_the_middle)
     ck_assert_int_eq(times, 1);
 }
 END_TEST
-static Suite *
-events_suite(void)
-{
-    Suite *suite = suite_create("events");
-    TCase *tc = tcase_create("claims of chapter 9");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_9_1_an_event_is_set_once_and_for_good);
-    tcase_add_test(tc, test_claim_9_2_one_notify_wakes_all);
-    tcase_add_test(tc, test_claim_9_3_a_timeout_leaves_state_2);
-    tcase_add_loop_test(tc, test_claim_9_4_a_wait_may_end_for_nothing, 0, 2);
-    tcase_add_loop_test(tc, test_claim_9_5_a_waiter_lets_go, 0, 2);
-    tcase_add_loop_test(tc, test_claim_9_6_a_bad_result_is_fatal, 0, 5);
-    tcase_add_test(tc, test_claim_9_7_failure_is_retried_success_is_final);
-    tcase_add_test(tc, test_claim_9_8_nobody_returns_before_it_is_done);
-    tcase_add_test(tc, test_claim_9_9_after_a_failure_a_waiter_tries);
-    tcase_add_test(tc, test_claim_9_18_a_fork_in_the_middle);
-    tcase_add_test(tc, test_claim_9_10_level_counts_the_extra_acquisitions);
-    tcase_add_test(tc, test_claim_9_11_strangers_are_refused);
-    tcase_add_loop_test(tc, test_claim_9_12_unlock_by_a_stranger_is_fatal, 0, 2);
-    tcase_add_test(tc, test_claim_9_13_after_a_fork);
-    tcase_add_test(tc, test_claim_9_14_giving_up_changes_no_owner);
-    tcase_add_test(tc, test_claim_9_17_a_level_that_the_owner_sets);
-    tcase_add_loop_test(tc, test_claim_9_15_a_million_recursive_acquisitions, 0, 3);
-    tcase_add_loop_test(tc, test_claim_9_16_a_million_waits, 0, 2);
-    tcase_add_loop_test(tc, test_claim_9_16_a_million_calls, 0, 2);
-    return suite;
-}
-
-int
-main(void)
-{
-    return support_run(events_suite());
-}

@@ -1,4 +1,4 @@
-// Tests of the hash secret; told and explained in book/04-hash-secret.md.
+// Tests of the hash secret; told and explained in book/05-hash-secret.md.
 #include <check.h>
 #include <endian.h>
 #include <errno.h>
@@ -375,7 +375,58 @@ live_through(int e, enum call c, Py_ssize_t nth, int ever, int err)
     _Py_HashRandomization_Fini();
     ck_assert_int_eq(descriptors(), 0);
 }
-START_TEST(test_claim_4_1_who_reads_which_bytes)
+CLAIM_TEST(test_errors_out_of_errno)
+{
+    errno = ENOENT;
+    ck_assert_ptr_null(PyErr_SetFromErrno(PyExc_OSError));
+    ck_assert_str_eq(host_error_text(), "[Errno 2] No such file or directory");
+    ck_assert_int_eq(errno, ENOENT);
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, "/dev/urandom");
+    ck_assert_str_eq(host_error_text(),
+                     "[Errno 2] No such file or directory: '/dev/urandom'");
+    errno = 0;
+    PyErr_SetFromErrno(PyExc_OSError);
+    ck_assert_str_eq(host_error_text(), "[Errno 0] Error");
+
+    errno = EINTR;
+    host_on_signal(objecting_handler);
+    PyErr_SetFromErrno(PyExc_OSError);
+    ck_assert_ptr_eq(PyErr_Occurred(), PyExc_RuntimeError);
+    ck_assert_int_eq(errno, EINTR);
+    ck_assert_int_eq(PyErr_CheckSignals(), -1);
+    host_on_signal(NULL);
+    ck_assert_int_eq(PyErr_CheckSignals(), 0);
+    PyErr_SetFromErrno(PyExc_OSError);
+    ck_assert_ptr_eq(PyErr_Occurred(), PyExc_OSError);
+    ck_assert_ptr_null(PyErr_Format(PyExc_ValueError, "%d of %s", 3, "these"));
+    ck_assert_str_eq(host_error_text(), "3 of these");
+}
+END_TEST
+CLAIM_TEST(test_files_set_them)
+{
+    struct stat st;
+    fresh();
+    ck_assert_int_eq(_Py_fstat_noraise(-1, &st), -1);
+    ck_assert_ptr_null(PyErr_Occurred());
+    ck_assert_int_eq(_Py_fstat(-1, &st), -1);
+    ck_assert_str_eq(host_error_text(), "[Errno 9] Bad file descriptor");
+    ck_assert_int_eq(_Py_open_noraise("/nowhere/at all", O_RDONLY), -1);
+    ck_assert_int_eq(_Py_open("/nowhere/at all", O_RDONLY), -1);
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert_str_eq(host_error_text(),
+                     "[Errno 2] No such file or directory: '/nowhere/at all'");
+    PyErr_Clear();
+    int fd = _Py_open("/dev/urandom", O_RDONLY);
+    will_fail(READ, 1, 1, EINTR);
+    patience = 3;
+    ck_assert_int_eq(_Py_read(fd, &st, 1), -1);     /* interrupted */
+    ck_assert_int_eq(errno, EINTR);
+    ck_assert_str_eq(host_error_text(), "enough of this");
+    ck_assert_int_eq(asked[READ], 3);
+    __wrap_close(fd);
+}
+END_TEST
+CLAIM_TEST(test_who_reads_which_bytes)
 {
     _Py_HashSecret_t s;
     for (unsigned char i = 0; i < sizeof s; i++) {
@@ -391,7 +442,7 @@ START_TEST(test_claim_4_1_who_reads_which_bytes)
     ck_assert_uint_eq(s.expat.hashsalt16[15], 16);
 }
 END_TEST
-START_TEST(test_claim_4_2_the_environment_is_read_as_cpython_reads_it)
+CLAIM_TEST(test_the_environment_is_read_as_cpython_reads_it)
 {
     char hex[256], kind[16], secret[64], message[256] = "";
     FILE *f = oracle_open();
@@ -432,7 +483,7 @@ START_TEST(test_claim_4_2_the_environment_is_read_as_cpython_reads_it)
     ck_assert_int_eq(inputs, 95);
 }
 END_TEST
-START_TEST(test_claim_4_3_a_config_begins_as_cpythons)
+CLAIM_TEST(test_a_config_begins_as_cpythons)
 {
     static const int python[] = {2, 0, 1, -1, 1, -1}, isolated[] = {3, 1, 0, 0, 0, 0};
     PyConfig config;
@@ -446,7 +497,7 @@ START_TEST(test_claim_4_3_a_config_begins_as_cpythons)
     ck_assert_uint_eq(config.hash_seed, 0);
 }
 END_TEST
-START_TEST(test_claim_4_3_empty_is_unset_and_isolated_is_blind)
+CLAIM_TEST(test_empty_is_unset_and_isolated_is_blind)
 {
     PyConfig config;
     setenv("PYTHONHASHSEED", "", 1);                /* _Py_GetEnv */
@@ -467,7 +518,7 @@ START_TEST(test_claim_4_3_empty_is_unset_and_isolated_is_blind)
     ck_assert_int_eq(PyStatus_Exception(PyConfig_Read(&config)), 1);
 }
 END_TEST
-START_TEST(test_claim_4_4_a_decision_stands)
+CLAIM_TEST(test_a_decision_stands)
 {
     static const char *const says[] = {"7", "random", "nonsense", ""};
     for (size_t i = 0; i < 2 * sizeof says / sizeof *says; i++) {
@@ -482,7 +533,7 @@ START_TEST(test_claim_4_4_a_decision_stands)
     }
 }
 END_TEST
-START_TEST(test_claim_4_5_the_upper_eight_bits_of_a_seed_are_lost)
+CLAIM_TEST(test_the_upper_eight_bits_of_a_seed_are_lost)
 {
     uint64_t dice = 7;
     for (int i = 0; i < 5000; i++) {                /* lcg_urandom */
@@ -495,7 +546,7 @@ START_TEST(test_claim_4_5_the_upper_eight_bits_of_a_seed_are_lost)
     ck_assert_str_eq(hex_of_seed(4294967295), hex_of_seed(0x00ffffff));
 }
 END_TEST
-START_TEST(test_claim_4_6_eleven_thousand_secrets_are_cpythons)
+CLAIM_TEST(test_eleven_thousand_secrets_are_cpythons)
 {
     char name[16], theirs[64];
     unsigned long first, count, compared = 0, samples = 0;
@@ -527,7 +578,7 @@ START_TEST(test_claim_4_6_eleven_thousand_secrets_are_cpythons)
     ck_assert_uint_eq(compared, 1024 + 10000);
 }
 END_TEST
-START_TEST(test_claim_4_7_a_living_python_agrees)
+CLAIM_TEST(test_a_living_python_agrees_secret)
 {
     unsigned long seeds[12] = {0, 1, 0x00ffffff, 0x01000000, 2147483648, 4294967295};
     ck_assert_int_eq(getrandom(seeds + 6, 6 * sizeof *seeds, 0), 6 * sizeof *seeds);
@@ -545,7 +596,7 @@ START_TEST(test_claim_4_7_a_living_python_agrees)
     }
 }
 END_TEST
-START_TEST(test_claim_4_8_seed_zero_means_no_secret)
+CLAIM_TEST(test_seed_zero_means_no_secret)
 {
     const char *zeros = "000000000000000000000000000000000000000000000000";
     memset(&_Py_HashSecret, 0xA5, sizeof _Py_HashSecret);
@@ -562,58 +613,7 @@ START_TEST(test_claim_4_8_seed_zero_means_no_secret)
     }
 }
 END_TEST
-START_TEST(test_claim_4_9_errors_out_of_errno)
-{
-    errno = ENOENT;
-    ck_assert_ptr_null(PyErr_SetFromErrno(PyExc_OSError));
-    ck_assert_str_eq(host_error_text(), "[Errno 2] No such file or directory");
-    ck_assert_int_eq(errno, ENOENT);
-    PyErr_SetFromErrnoWithFilename(PyExc_OSError, "/dev/urandom");
-    ck_assert_str_eq(host_error_text(),
-                     "[Errno 2] No such file or directory: '/dev/urandom'");
-    errno = 0;
-    PyErr_SetFromErrno(PyExc_OSError);
-    ck_assert_str_eq(host_error_text(), "[Errno 0] Error");
-
-    errno = EINTR;
-    host_on_signal(objecting_handler);
-    PyErr_SetFromErrno(PyExc_OSError);
-    ck_assert_ptr_eq(PyErr_Occurred(), PyExc_RuntimeError);
-    ck_assert_int_eq(errno, EINTR);
-    ck_assert_int_eq(PyErr_CheckSignals(), -1);
-    host_on_signal(NULL);
-    ck_assert_int_eq(PyErr_CheckSignals(), 0);
-    PyErr_SetFromErrno(PyExc_OSError);
-    ck_assert_ptr_eq(PyErr_Occurred(), PyExc_OSError);
-    ck_assert_ptr_null(PyErr_Format(PyExc_ValueError, "%d of %s", 3, "these"));
-    ck_assert_str_eq(host_error_text(), "3 of these");
-}
-END_TEST
-START_TEST(test_claim_4_9_files_set_them)
-{
-    struct stat st;
-    fresh();
-    ck_assert_int_eq(_Py_fstat_noraise(-1, &st), -1);
-    ck_assert_ptr_null(PyErr_Occurred());
-    ck_assert_int_eq(_Py_fstat(-1, &st), -1);
-    ck_assert_str_eq(host_error_text(), "[Errno 9] Bad file descriptor");
-    ck_assert_int_eq(_Py_open_noraise("/nowhere/at all", O_RDONLY), -1);
-    ck_assert_int_eq(_Py_open("/nowhere/at all", O_RDONLY), -1);
-    ck_assert_int_eq(errno, ENOENT);
-    ck_assert_str_eq(host_error_text(),
-                     "[Errno 2] No such file or directory: '/nowhere/at all'");
-    PyErr_Clear();
-    int fd = _Py_open("/dev/urandom", O_RDONLY);
-    will_fail(READ, 1, 1, EINTR);
-    patience = 3;
-    ck_assert_int_eq(_Py_read(fd, &st, 1), -1);     /* interrupted */
-    ck_assert_int_eq(errno, EINTR);
-    ck_assert_str_eq(host_error_text(), "enough of this");
-    ck_assert_int_eq(asked[READ], 3);
-    __wrap_close(fd);
-}
-END_TEST
-START_TEST(test_claim_4_10_getrandom_serves_alone)
+CLAIM_TEST(test_getrandom_serves_alone)
 {
     unsigned char buf[100];
     for (int e = 0; e < ENTRIES; e++) {
@@ -627,7 +627,7 @@ START_TEST(test_claim_4_10_getrandom_serves_alone)
     }
 }
 END_TEST
-START_TEST(test_claim_4_11_a_refusal_is_for_good)
+CLAIM_TEST(test_a_refusal_is_for_good)
 {
     unsigned char buf[24];
     for (int i = 0; i < ENTRIES * 2 * 3; i++) {
@@ -644,7 +644,7 @@ START_TEST(test_claim_4_11_a_refusal_is_for_good)
     }
 }
 END_TEST
-START_TEST(test_claim_4_12_no_entropy_yet)
+CLAIM_TEST(test_no_entropy_yet)
 {
     unsigned char buf[24];
     fresh();
@@ -663,7 +663,7 @@ START_TEST(test_claim_4_12_no_entropy_yet)
     }
 }
 END_TEST
-START_TEST(test_claim_4_13_interruptions)
+CLAIM_TEST(test_interruptions_are_told)
 {
     unsigned char buf[24];
     for (int e = 0; e < ENTRIES; e++) {
@@ -686,7 +686,7 @@ START_TEST(test_claim_4_13_interruptions)
     }
 }
 END_TEST
-START_TEST(test_claim_4_14_short_answers_add_up)
+CLAIM_TEST(test_short_answers_add_up)
 {
     unsigned char buf[1000];
     for (size_t chunk = 1; chunk <= 1000; chunk += chunk < 40 ? 1 : 37) {
@@ -705,7 +705,7 @@ START_TEST(test_claim_4_14_short_answers_add_up)
     }
 }
 END_TEST
-START_TEST(test_claim_4_15_the_chain_on_getentropy)
+CLAIM_TEST(test_the_chain_on_getentropy)
 {
     static const int errors[] = {0, EINTR, ENOSYS, EPERM, EFAULT, EIO};
     unsigned char buf[1000];
@@ -736,7 +736,7 @@ START_TEST(test_claim_4_15_the_chain_on_getentropy)
     }
 }
 END_TEST
-START_TEST(test_claim_4_15_a_handler_ends_it)
+CLAIM_TEST(test_a_handler_ends_it)
 {
     unsigned char buf[24];
     fresh();
@@ -749,7 +749,7 @@ START_TEST(test_claim_4_15_a_handler_ends_it)
     ck_assert_int_eq(asked[OPEN], 0);
 }
 END_TEST
-START_TEST(test_claim_4_16_start_up_leaves_no_descriptor)
+CLAIM_TEST(test_start_up_leaves_no_descriptor)
 {
     unsigned char buf[24];
     fresh();
@@ -766,7 +766,7 @@ START_TEST(test_claim_4_16_start_up_leaves_no_descriptor)
     ck_assert_int_eq(host_pyhash_state()->urandom_cache.fd, -1);
 }
 END_TEST
-START_TEST(test_claim_4_17_one_descriptor_is_kept)
+CLAIM_TEST(test_one_descriptor_is_kept)
 {
     unsigned char buf[500];
     fresh();
@@ -787,7 +787,7 @@ START_TEST(test_claim_4_17_one_descriptor_is_kept)
     ck_assert_int_eq(asked[OPEN], 2);
 }
 END_TEST
-START_TEST(test_claim_4_17_descriptor_0_is_one_as_well)
+CLAIM_TEST(test_descriptor_0_is_one_as_well)
 {
     unsigned char buf[24];
     int input = dup(STDIN_FILENO);
@@ -809,7 +809,7 @@ START_TEST(test_claim_4_17_descriptor_0_is_one_as_well)
     __real_close(input);
 }
 END_TEST
-START_TEST(test_claim_4_18_a_foreign_descriptor_is_left_alone)
+CLAIM_TEST(test_a_foreign_descriptor_is_left_alone)
 {
     unsigned char buf[24];
     for (int i = 0; i < 3; i++) {                   /* another device, file, nothing */
@@ -841,7 +841,7 @@ START_TEST(test_claim_4_18_a_foreign_descriptor_is_left_alone)
     }
 }
 END_TEST
-START_TEST(test_claim_4_18_either_number_tells)
+CLAIM_TEST(test_either_number_tells)
 {
     unsigned char buf[24];
     for (int i = 0; i < 2; i++) {
@@ -860,7 +860,7 @@ START_TEST(test_claim_4_18_either_number_tells)
     }
 }
 END_TEST
-START_TEST(test_claim_4_19_a_device_that_ends)
+CLAIM_TEST(test_a_device_that_ends)
 {
     unsigned char buf[40];
     for (int e = 0; e < ENTRIES; e++) {
@@ -876,7 +876,7 @@ START_TEST(test_claim_4_19_a_device_that_ends)
     }
 }
 END_TEST
-START_TEST(test_claim_4_20_threads_share_one_descriptor)
+CLAIM_TEST(test_threads_share_one_descriptor)
 {
     for (int round = 0; round < 200; round++) {
         pthread_t threads[4];
@@ -899,7 +899,7 @@ START_TEST(test_claim_4_20_threads_share_one_descriptor)
     }
 }
 END_TEST
-START_TEST(test_claim_4_20_the_slower_one_gives_way)
+CLAIM_TEST(test_the_slower_one_gives_way)
 {
     unsigned char buf[24];
     fresh();
@@ -914,7 +914,7 @@ START_TEST(test_claim_4_20_the_slower_one_gives_way)
     ck_assert_int_eq(asked[OPEN], 2);
 }
 END_TEST
-START_TEST(test_claim_4_21_none_and_less_than_none)
+CLAIM_TEST(test_none_and_less_than_none)
 {
     unsigned char buf[4] = {1, 2, 3, 4};
     for (int e = NONBLOCK; e <= URANDOM; e++) {
@@ -939,7 +939,7 @@ START_TEST(test_claim_4_21_none_and_less_than_none)
     }
 }
 END_TEST
-START_TEST(test_claim_4_22_others_run_but_not_at_the_start)
+CLAIM_TEST(test_others_run_but_not_at_the_start)
 {
     unsigned char buf[24];
     for (int e = 0; e < ENTRIES; e++) {
@@ -957,7 +957,7 @@ START_TEST(test_claim_4_22_others_run_but_not_at_the_start)
     }
 }
 END_TEST
-START_TEST(test_claim_4_23_the_secret_is_made_once)
+CLAIM_TEST(test_the_secret_is_made_once)
 {
     unsigned char buf[24];
     char first[49];
@@ -977,7 +977,7 @@ START_TEST(test_claim_4_23_the_secret_is_made_once)
     ck_assert_str_ne(hex_of(_Py_HashSecret.uc), first);
 }
 END_TEST
-START_TEST(test_claim_4_24_an_unread_config_makes_no_secret)
+CLAIM_TEST(test_an_unread_config_makes_no_secret)
 {
     PyConfig config;
     fresh();
@@ -995,7 +995,7 @@ START_TEST(test_claim_4_24_an_unread_config_makes_no_secret)
     ck_assert(is_from(0, _Py_HashSecret.uc, 24));
 }
 END_TEST
-START_TEST(test_claim_4_24_no_half_drawn_secret)
+CLAIM_TEST(test_no_half_drawn_secret)
 {
     static const unsigned char zeros[24];
     unsigned char buf[24];
@@ -1017,7 +1017,7 @@ START_TEST(test_claim_4_24_no_half_drawn_secret)
     }
 }
 END_TEST
-START_TEST(test_claim_4_25_chance_does_not_repeat)
+CLAIM_TEST(test_chance_does_not_repeat)
 {
     static _Py_HashSecret_t drawn[1000];
     unsigned char buf[24];
@@ -1035,7 +1035,7 @@ START_TEST(test_claim_4_25_chance_does_not_repeat)
     ck_assert_mem_ne(buf, &_Py_HashSecret, 24);
 }
 END_TEST
-START_TEST(test_claim_4_26_every_failure_of_every_call)
+CLAIM_TEST(test_every_failure_of_every_call)
 {
     long lives = 0;
     for (int c = 0; c < CALLS; c++) {
@@ -1049,57 +1049,3 @@ START_TEST(test_claim_4_26_every_failure_of_every_call)
     ck_assert_int_eq(lives, 1026);
 }
 END_TEST
-static void
-add_what_needs_no_system(TCase *tc)
-{
-    tcase_add_test(tc, test_claim_4_1_who_reads_which_bytes);
-    tcase_add_test(tc, test_claim_4_2_the_environment_is_read_as_cpython_reads_it);
-    tcase_add_test(tc, test_claim_4_3_a_config_begins_as_cpythons);
-    tcase_add_test(tc, test_claim_4_3_empty_is_unset_and_isolated_is_blind);
-    tcase_add_test(tc, test_claim_4_4_a_decision_stands);
-    tcase_add_test(tc, test_claim_4_5_the_upper_eight_bits_of_a_seed_are_lost);
-    tcase_add_test(tc, test_claim_4_6_eleven_thousand_secrets_are_cpythons);
-    tcase_add_test(tc, test_claim_4_7_a_living_python_agrees);
-    tcase_add_test(tc, test_claim_4_8_seed_zero_means_no_secret);
-    tcase_add_test(tc, test_claim_4_9_errors_out_of_errno);
-    tcase_add_test(tc, test_claim_4_9_files_set_them);
-}
-
-static void
-add_what_asks_the_system(TCase *tc)
-{
-    tcase_add_test(tc, test_claim_4_10_getrandom_serves_alone);
-    tcase_add_test(tc, test_claim_4_11_a_refusal_is_for_good);
-    tcase_add_test(tc, test_claim_4_12_no_entropy_yet);
-    tcase_add_test(tc, test_claim_4_13_interruptions);
-    tcase_add_test(tc, test_claim_4_14_short_answers_add_up);
-    tcase_add_test(tc, test_claim_4_15_the_chain_on_getentropy);
-    tcase_add_test(tc, test_claim_4_15_a_handler_ends_it);
-    tcase_add_test(tc, test_claim_4_16_start_up_leaves_no_descriptor);
-    tcase_add_test(tc, test_claim_4_17_one_descriptor_is_kept);
-    tcase_add_test(tc, test_claim_4_17_descriptor_0_is_one_as_well);
-    tcase_add_test(tc, test_claim_4_18_a_foreign_descriptor_is_left_alone);
-    tcase_add_test(tc, test_claim_4_18_either_number_tells);
-    tcase_add_test(tc, test_claim_4_19_a_device_that_ends);
-    tcase_add_test(tc, test_claim_4_20_threads_share_one_descriptor);
-    tcase_add_test(tc, test_claim_4_20_the_slower_one_gives_way);
-}
-
-int
-main(void)
-{
-    Suite *s = suite_create("hash-secret");
-    TCase *tc = tcase_create("claims");
-    tcase_set_timeout(tc, 60);
-    add_what_needs_no_system(tc);
-    add_what_asks_the_system(tc);
-    tcase_add_test(tc, test_claim_4_21_none_and_less_than_none);
-    tcase_add_test(tc, test_claim_4_22_others_run_but_not_at_the_start);
-    tcase_add_test(tc, test_claim_4_23_the_secret_is_made_once);
-    tcase_add_test(tc, test_claim_4_24_an_unread_config_makes_no_secret);
-    tcase_add_test(tc, test_claim_4_24_no_half_drawn_secret);
-    tcase_add_test(tc, test_claim_4_25_chance_does_not_repeat);
-    tcase_add_test(tc, test_claim_4_26_every_failure_of_every_call);
-    suite_add_tcase(s, tc);
-    return support_run(s);
-}

@@ -1,4 +1,4 @@
-// Tests of the hash functions; told and explained in book/05-hashing.md.
+// Tests of the hash functions; told and explained in book/04-hashing.md.
 #include <check.h>
 #include <endian.h>
 #include <errno.h>
@@ -153,7 +153,7 @@ compare_with_fixture(const char *how, Py_hash_t (*hash)(const void *, Py_ssize_t
     fclose(f);
     return hashes;
 }
-START_TEST(test_claim_5_1_a_string_is_its_memory)
+CLAIM_TEST(test_a_string_is_its_memory)
 {
     static const uint16_t two[] = {'x', 0x2211};
     static const uint32_t four[] = {'x', 0x2211, 0x1f40d};
@@ -165,7 +165,7 @@ START_TEST(test_claim_5_1_a_string_is_its_memory)
     ck_assert_int_eq(hash_of_str("\u00e9"), _Py_HashBytes("\xe9", 1));
 }
 END_TEST
-START_TEST(test_claim_5_2_nothing_hashes_to_zero)
+CLAIM_TEST(test_nothing_hashes_to_zero)
 {
     for (unsigned long seed = 0; seed < 100; seed++) {
         start_with_seed(seed);
@@ -176,7 +176,7 @@ START_TEST(test_claim_5_2_nothing_hashes_to_zero)
     }
 }
 END_TEST
-START_TEST(test_claim_5_3_minus_one_becomes_minus_two)
+CLAIM_TEST(test_minus_one_becomes_minus_two)
 {
     start_with_seed(0);
     with_their_secret();
@@ -192,7 +192,7 @@ START_TEST(test_claim_5_3_minus_one_becomes_minus_two)
     ck_assert_int_eq(fnv__Py_HashBytes("abc", 3), -5);
 }
 END_TEST
-START_TEST(test_claim_5_4_the_secret_disarms_computed_keys)
+CLAIM_TEST(test_the_secret_disarms_computed_keys)
 {
     static unsigned char keys[4096 * 24];
     make_for_no_secret(keys, 4096);
@@ -213,7 +213,7 @@ START_TEST(test_claim_5_4_the_secret_disarms_computed_keys)
     }
 }
 END_TEST
-START_TEST(test_claim_5_4_the_figure_is_a_run)
+CLAIM_TEST(test_the_figure_is_a_run)
 {
     static const struct { int sip; unsigned long seed; int drawn[16]; } rows[] = {
         {0, 0, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0}},
@@ -234,7 +234,7 @@ START_TEST(test_claim_5_4_the_figure_is_a_run)
     ck_assert_int_eq(flood(fnv__Py_HashBytes, keys, 24, 4096).looks, 9744);
 }
 END_TEST
-START_TEST(test_claim_5_5_no_secret_disarms_twins)
+CLAIM_TEST(test_no_secret_disarms_twins)
 {
     static unsigned char keys[4096 * 200];
     make_twins(keys, 4096);
@@ -246,7 +246,7 @@ START_TEST(test_claim_5_5_no_secret_disarms_twins)
     }
 }
 END_TEST
-START_TEST(test_claim_5_6_siphash_is_siphash)
+CLAIM_TEST(test_siphash_is_siphash)
 {
     unsigned char message[300];
     uint64_t k0 = UINT64_C(0x0706050403020100), k1 = UINT64_C(0x0f0e0d0c0b0a0908);
@@ -263,7 +263,7 @@ START_TEST(test_claim_5_6_siphash_is_siphash)
     }
 }
 END_TEST
-START_TEST(test_claim_5_7_the_cutoff_trusts_to_shortness)
+CLAIM_TEST(test_the_cutoff_trusts_to_shortness)
 {
     static const char *const twins[] = {
         "EzEzEz", "EzEzFY", "EzFYEz", "EzFYFY", "FYEzEz", "FYEzFY", "FYFYEz", "FYFYFY"};
@@ -278,7 +278,7 @@ START_TEST(test_claim_5_7_the_cutoff_trusts_to_shortness)
     }
 }
 END_TEST
-START_TEST(test_claim_5_8_a_keyed_hash_knows_no_secret)
+CLAIM_TEST(test_a_keyed_hash_knows_no_secret)
 {
     start_with_seed(0);
     uint64_t empty = _Py_KeyedHash(3571, NULL, 0);
@@ -292,7 +292,7 @@ START_TEST(test_claim_5_8_a_keyed_hash_knows_no_secret)
                       (uint64_t)_Py_HashBytes("import x", 8));
 }
 END_TEST
-START_TEST(test_claim_5_9_numbers_and_addresses)
+CLAIM_TEST(test_numbers_and_addresses)
 {
     unsigned long bits;
     long hash, compared = 0;
@@ -315,12 +315,12 @@ START_TEST(test_claim_5_9_numbers_and_addresses)
     ck_assert_int_eq(Py_HashPointer((void *)UINTPTR_MAX), -2);
 }
 END_TEST
-START_TEST(test_claim_5_10_hashes_are_cpythons)
+CLAIM_TEST(test_hashes_are_cpythons)
 {
     ck_assert_int_eq(compare_with_fixture("siphash13", _Py_HashBytes), 7 * 5 * 4097);
 }
 END_TEST
-START_TEST(test_claim_5_11_the_other_functions_are_upstreams)
+CLAIM_TEST(test_the_other_functions_are_upstreams)
 {
     long all = 4 * 2 * 1025;
     ck_assert_int_eq(compare_with_fixture("fnv", fnv_alone), all);
@@ -328,7 +328,7 @@ START_TEST(test_claim_5_11_the_other_functions_are_upstreams)
     ck_assert_int_eq(compare_with_fixture("siphash24", sip24__Py_HashBytes), all);
 }
 END_TEST
-START_TEST(test_claim_5_12_a_living_python_agrees)
+CLAIM_TEST(test_a_living_python_agrees_hashing)
 {
     char command[512], theirs[256], ours[256];
     unsigned long seed = 0;
@@ -351,7 +351,7 @@ START_TEST(test_claim_5_12_a_living_python_agrees)
     ck_assert_str_eq(ours, theirs);
 }
 END_TEST
-START_TEST(test_claim_5_13_the_build_says_what_it_is)
+CLAIM_TEST(test_the_build_says_what_it_is)
 {
     const PyHash_FuncDef *def[] = {
         PyHash_GetFuncDef(), fnv_PyHash_GetFuncDef(), sip24_PyHash_GetFuncDef()};
@@ -368,7 +368,7 @@ START_TEST(test_claim_5_13_the_build_says_what_it_is)
     ck_assert_int_ne(def[1]->hash("xyxyxy", 6), fnv__Py_HashBytes("xyxyxy", 6));
 }
 END_TEST
-START_TEST(test_claim_5_14_alignment_does_not_matter)
+CLAIM_TEST(test_alignment_does_not_matter)
 {
     start_with_seed(42);
     with_their_secret();
@@ -389,7 +389,7 @@ START_TEST(test_claim_5_14_alignment_does_not_matter)
     }
 }
 END_TEST
-START_TEST(test_claim_5_15_the_program)
+CLAIM_TEST(test_the_program)
 {
     /* groundfloor_hash, answer */
     ck_assert_int_eq(program("--seed", "42", "x", NULL), 0);
@@ -402,7 +402,7 @@ START_TEST(test_claim_5_15_the_program)
     ck_assert_uint_eq(strlen(said), 49);
 }
 END_TEST
-START_TEST(test_claim_5_15_options)
+CLAIM_TEST(test_options)
 {
     static const char *help[] = {"--help", "-h"}, *version[] = {"--version", "-V"};
     for (int i = 0; i < 2; i++) {
@@ -424,7 +424,7 @@ START_TEST(test_claim_5_15_options)
     }
 }
 END_TEST
-START_TEST(test_claim_5_15_bad_input)
+CLAIM_TEST(test_bad_input)
 {
     ck_assert_int_eq(program("--seed", "12 ", "x", NULL), 2);
     ck_assert_str_eq(complained, "groundfloor-hash: PYTHONHASHSEED must be \"random\" "
@@ -437,7 +437,7 @@ START_TEST(test_claim_5_15_bad_input)
                      complained);
 }
 END_TEST
-START_TEST(test_claim_5_15_the_program_itself)
+CLAIM_TEST(test_the_program_itself)
 {
     char *argv[] = {"groundfloor-hash", "--seed", "0", NULL};
     fflush(stdout);
@@ -450,7 +450,7 @@ START_TEST(test_claim_5_15_the_program_itself)
     ck_assert_int_eq(status, 0);
 }
 END_TEST
-START_TEST(test_claim_5_16_the_program_in_trouble)
+CLAIM_TEST(test_the_program_in_trouble)
 {
     oom_arm(1, 1);
     ck_assert_int_eq(program("--seed", "1", "x", NULL), 1);
@@ -472,7 +472,7 @@ START_TEST(test_claim_5_16_the_program_in_trouble)
                                  "to initialize Python\n");
 }
 END_TEST
-START_TEST(test_claim_5_16_a_full_disk)
+CLAIM_TEST(test_a_full_disk)
 {
     static const char *asks[] = {"--seed=1", "--help", "--version"};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
@@ -490,7 +490,7 @@ START_TEST(test_claim_5_16_a_full_disk)
     }
 }
 END_TEST
-START_TEST(test_claim_5_17_arguments_are_decoded_as_python_does)
+CLAIM_TEST(test_arguments_are_decoded_as_python_does)
 {
     static const struct { const char *bytes; uint32_t str[5]; } cases[] = {
         {"a\x80", {'a', 0xdc80}}, {"\xc1\xbf", {0xdcc1, 0xdcbf}}, {"\xff", {0xdcff}},
@@ -519,40 +519,3 @@ START_TEST(test_claim_5_17_arguments_are_decoded_as_python_does)
     }
 }
 END_TEST
-static void
-add_the_functions(TCase *tc)
-{
-    tcase_add_test(tc, test_claim_5_1_a_string_is_its_memory);
-    tcase_add_test(tc, test_claim_5_2_nothing_hashes_to_zero);
-    tcase_add_test(tc, test_claim_5_3_minus_one_becomes_minus_two);
-    tcase_add_test(tc, test_claim_5_4_the_secret_disarms_computed_keys);
-    tcase_add_test(tc, test_claim_5_4_the_figure_is_a_run);
-    tcase_add_test(tc, test_claim_5_5_no_secret_disarms_twins);
-    tcase_add_test(tc, test_claim_5_6_siphash_is_siphash);
-    tcase_add_test(tc, test_claim_5_7_the_cutoff_trusts_to_shortness);
-    tcase_add_test(tc, test_claim_5_8_a_keyed_hash_knows_no_secret);
-    tcase_add_test(tc, test_claim_5_9_numbers_and_addresses);
-    tcase_add_test(tc, test_claim_5_10_hashes_are_cpythons);
-    tcase_add_test(tc, test_claim_5_11_the_other_functions_are_upstreams);
-    tcase_add_test(tc, test_claim_5_12_a_living_python_agrees);
-    tcase_add_test(tc, test_claim_5_13_the_build_says_what_it_is);
-    tcase_add_test(tc, test_claim_5_14_alignment_does_not_matter);
-}
-
-int
-main(void)
-{
-    Suite *s = suite_create("hashing");
-    TCase *tc = tcase_create("claims");
-    tcase_set_timeout(tc, 60);
-    add_the_functions(tc);
-    tcase_add_test(tc, test_claim_5_15_the_program);
-    tcase_add_test(tc, test_claim_5_15_options);
-    tcase_add_test(tc, test_claim_5_15_bad_input);
-    tcase_add_test(tc, test_claim_5_15_the_program_itself);
-    tcase_add_test(tc, test_claim_5_16_the_program_in_trouble);
-    tcase_add_test(tc, test_claim_5_16_a_full_disk);
-    tcase_add_test(tc, test_claim_5_17_arguments_are_decoded_as_python_does);
-    suite_add_tcase(s, tc);
-    return support_run(s);
-}

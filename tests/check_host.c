@@ -55,7 +55,45 @@ set_hands(time_t seconds, long nanoseconds)
     clock_kind = BY_HAND;
     hands = (struct timespec){seconds, nanoseconds};
 }
-START_TEST(test_claim_2_1_rounding_up)
+static int
+answers(void)       // one bit for each of five allocations: was it granted?
+{
+    void *block[] = {
+        PyMem_Malloc(8), PyMem_RawMalloc(8), PyMem_Calloc(2, 8),
+        PyMem_RawCalloc(2, 8), PyMem_Realloc(NULL, 8)
+    };
+    int granted = 0, given = 0;
+    for (int i = 0; i < 5; i++) {
+        granted += (block[i] != NULL) * (int[]){1, 2, 4, 8, 16}[i];
+        given += block[i] != NULL;
+    }
+    ck_assert_int_eq(live_blocks(), given);
+    for (int i = 0; i < 5; i++)
+        i % 2 ? PyMem_RawFree(block[i]) : PyMem_Free(block[i]);
+    ck_assert_int_eq(live_blocks(), 0);
+    return granted;
+}
+CLAIM_TEST(test_the_nth_allocation_fails)
+{
+    static const int once[] = {31, 30, 29, 27, 23, 15, 31};
+    static const int for_ever[] = {31, 0, 1, 3, 7, 15, 31};
+    for (int n = 0; n <= 6; n++) {
+        oom_arm(n, 0);
+        ck_assert_int_eq(answers(), once[n]);
+        ck_assert_int_eq(oom_disarm(), 1 <= n && n <= 5);
+        oom_arm(n, 1);
+        ck_assert_int_eq(answers(), for_ever[n]);
+        ck_assert_int_eq(oom_disarm(), 1 <= n && n <= 5);
+    }
+    void *block = PyMem_RawRealloc(PyMem_RawMalloc(8), 4000);
+    ck_assert_int_eq(live_blocks(), 1);
+    oom_arm(1, 0);
+    ck_assert_ptr_null(PyMem_RawRealloc(block, 8000));
+    ck_assert_int_eq(live_blocks(), 1);
+    PyMem_RawFree(block);
+}
+END_TEST
+CLAIM_TEST(test_rounding_up)
 {
     ck_assert_uint_eq(_Py_SIZE_ROUND_UP(0, 8), 0);
     ck_assert_uint_eq(_Py_SIZE_ROUND_DOWN(SIZE_MAX, 8), SIZE_MAX - 7);
@@ -112,7 +150,7 @@ FOR_EACH_TYPE(CHECK_ARITHMETIC)
 static char thing[2];
 CHECK_FIELD(ptr, void *, NULL, (void *)&thing[0], (void *)&thing[1], (void *)thing)
 
-START_TEST(test_claim_2_2_each_operation_of_each_family)
+CLAIM_TEST(test_each_operation_of_each_family)
 {
 #define CALL(NAME, T) check_arithmetic_##NAME();
     FOR_EACH_TYPE(CALL)
@@ -135,7 +173,7 @@ END_TEST
     }
 FOR_EACH_TYPE(CROWD_ON)
 
-START_TEST(test_claim_2_3_no_addition_is_lost)
+CLAIM_TEST(test_no_addition_is_lost)
 {
 #define GATHER(NAME, T) \
     { T field = 0; in_threads(CROWD, crowd_##NAME, &field); \
@@ -160,7 +198,7 @@ switch_own_lamp(void *Py_UNUSED(arg))
         _Py_atomic_add_int(&lamps.wrong, _Py_atomic_load_uint8(&lamps.lit) != 0);
     }
 }
-START_TEST(test_claim_2_3_no_bit_is_lost)
+CLAIM_TEST(test_no_bit_is_lost)
 {
     memset(&lamps, 0, sizeof(lamps));
     in_threads(2, switch_own_lamp, NULL);
@@ -185,7 +223,7 @@ pass_letters(void *arg)
     }
 }
 
-START_TEST(test_claim_2_4_release_publishes_to_acquire)
+CLAIM_TEST(test_release_publishes_to_acquire)
 {
     struct mailbox box = {0};
     in_threads(2, pass_letters, &box);
@@ -210,7 +248,7 @@ pass_letters_by_fences(void *arg)
     }
 }
 
-START_TEST(test_claim_2_4_fences_publish_too)
+CLAIM_TEST(test_fences_publish_too)
 {
     struct mailbox box = {0};
     in_threads(2, pass_letters_by_fences, &box);
@@ -232,7 +270,7 @@ raise_and_look(void *Py_UNUSED(arg))
     }
 }
 
-START_TEST(test_claim_2_5_one_of_two_sees_the_other)
+CLAIM_TEST(test_one_of_two_sees_the_other)
 {
     memset(&duel, 0, sizeof(duel));
     in_threads(2, raise_and_look, NULL);
@@ -256,7 +294,7 @@ static const struct domain {
     const struct domain *d = domains; d < domains + 2; d++
 // By default _PyMem_RawMalloc, _PyMem_RawCalloc, _PyMem_RawRealloc and _PyMem_RawFree
 // stand behind both domains.
-START_TEST(test_claim_2_6_zero_bytes_are_a_block)
+CLAIM_TEST(test_zero_bytes_are_a_block)
 {
     for (EACH_DOMAIN(d)) {
         void *block[] = {
@@ -298,7 +336,7 @@ plant_spy(PyMemAllocatorDomain domain)
     spy = (struct spy){0};
     return old;
 }
-START_TEST(test_claim_2_7_negative_sizes_are_refused)
+CLAIM_TEST(test_negative_sizes_are_refused)
 {
     size_t most = PY_SSIZE_T_MAX;
     for (EACH_DOMAIN(d)) {
@@ -317,7 +355,7 @@ END_TEST
 #define NOTED(P, N, SIZE) \
     ck_assert(spy.ctx == d && spy.ptr == (P) && spy.n == (N) && spy.size == (SIZE))
 
-START_TEST(test_claim_2_8_allocators_can_be_replaced)
+CLAIM_TEST(test_allocators_can_be_replaced)
 {
     for (EACH_DOMAIN(d)) {
         PyMemAllocatorEx old = plant_spy(d->id);
@@ -337,7 +375,7 @@ START_TEST(test_claim_2_8_allocators_can_be_replaced)
     }
 }
 END_TEST
-START_TEST(test_claim_2_8_unknown_domain)
+CLAIM_TEST(test_unknown_domain)
 {
     PyMemAllocatorEx was = {&spy, spy_malloc, spy_calloc, spy_realloc, spy_free};
     PyMem_SetAllocator((PyMemAllocatorDomain)7, &was);      // allocator_of finds none
@@ -348,45 +386,7 @@ START_TEST(test_claim_2_8_unknown_domain)
     ck_assert_int_eq(spy.calls, 0);
 }
 END_TEST
-static int
-answers(void)       // one bit for each of five allocations: was it granted?
-{
-    void *block[] = {
-        PyMem_Malloc(8), PyMem_RawMalloc(8), PyMem_Calloc(2, 8),
-        PyMem_RawCalloc(2, 8), PyMem_Realloc(NULL, 8)
-    };
-    int granted = 0, given = 0;
-    for (int i = 0; i < 5; i++) {
-        granted += (block[i] != NULL) * (int[]){1, 2, 4, 8, 16}[i];
-        given += block[i] != NULL;
-    }
-    ck_assert_int_eq(live_blocks(), given);
-    for (int i = 0; i < 5; i++)
-        i % 2 ? PyMem_RawFree(block[i]) : PyMem_Free(block[i]);
-    ck_assert_int_eq(live_blocks(), 0);
-    return granted;
-}
-START_TEST(test_claim_2_9_the_nth_allocation_fails)
-{
-    static const int once[] = {31, 30, 29, 27, 23, 15, 31};
-    static const int for_ever[] = {31, 0, 1, 3, 7, 15, 31};
-    for (int n = 0; n <= 6; n++) {
-        oom_arm(n, 0);
-        ck_assert_int_eq(answers(), once[n]);
-        ck_assert_int_eq(oom_disarm(), 1 <= n && n <= 5);
-        oom_arm(n, 1);
-        ck_assert_int_eq(answers(), for_ever[n]);
-        ck_assert_int_eq(oom_disarm(), 1 <= n && n <= 5);
-    }
-    void *block = PyMem_RawRealloc(PyMem_RawMalloc(8), 4000);
-    ck_assert_int_eq(live_blocks(), 1);
-    oom_arm(1, 0);
-    ck_assert_ptr_null(PyMem_RawRealloc(block, 8000));
-    ck_assert_int_eq(live_blocks(), 1);
-    PyMem_RawFree(block);
-}
-END_TEST
-START_TEST(test_claim_2_10_errors_take_no_memory)
+CLAIM_TEST(test_errors_take_no_memory)
 {
     oom_arm(1, 1);
     ck_assert(PyErr_Occurred() == NULL && *host_error_text() == '\0');
@@ -402,7 +402,7 @@ START_TEST(test_claim_2_10_errors_take_no_memory)
     ck_assert_int_eq(oom_disarm(), 0);
 }
 END_TEST
-START_TEST(test_claim_2_10_long_texts_are_cut)
+CLAIM_TEST(test_long_texts_are_cut)
 {
     char longer[300];
     memset(longer, 'x', sizeof(longer) - 1);
@@ -425,7 +425,7 @@ err_in_private(void *wrong)
         _Py_atomic_add_int(wrong, 1);
 }
 
-START_TEST(test_claim_2_11_an_indicator_for_each_thread)
+CLAIM_TEST(test_an_indicator_for_each_thread)
 {
     int wrong = 0;
     PyErr_SetString(PyExc_RuntimeError, "mine");
@@ -435,7 +435,7 @@ START_TEST(test_claim_2_11_an_indicator_for_each_thread)
     PyErr_Clear();
 }
 END_TEST
-START_TEST(test_claim_2_11_seven_classes)
+CLAIM_TEST(test_seven_classes)
 {
     PyObject *all[] = {
         PyExc_IndexError, PyExc_MemoryError, PyExc_OSError, PyExc_OverflowError,
@@ -451,7 +451,7 @@ START_TEST(test_claim_2_11_seven_classes)
     PyErr_Clear();
 }
 END_TEST
-START_TEST(test_claim_2_12_bad_call_names_its_place)
+CLAIM_TEST(test_bad_call_names_its_place)
 {
     _PyErr_BadInternalCall("list.c", 42);
     ck_assert(PyErr_ExceptionMatches(PyExc_SystemError));
@@ -477,7 +477,7 @@ hard_times(void)        // stdio leads elsewhere, and there is no memory to be h
     oom_arm(1, 1);
     Py_FatalError("hard times");
 }
-START_TEST(test_claim_2_13_fatal_errors)    // fatal_error, by each of its two doors
+CLAIM_TEST(test_fatal_errors)    // fatal_error, by each of its two doors
 {
     dies_saying(lost_lock, "Fatal Python error: lost_lock: unlocking mutex that is not locked\n");
     dies_saying(no_function, "Fatal Python error: gone\n");
@@ -487,7 +487,7 @@ START_TEST(test_claim_2_13_fatal_errors)    // fatal_error, by each of its two d
     dies_saying(deaf, "");
 }
 END_TEST
-START_TEST(test_claim_2_14_upstream_layout)
+CLAIM_TEST(test_upstream_layout)
 {
 #ifdef Py_GIL_DISABLED
     static const size_t header = 32, type = 24;
@@ -525,7 +525,7 @@ bead(struct bead *b, int id)
     b->id = id;
     return PyObject_Init(&b->ob_base, &Bead_Type);
 }
-START_TEST(test_claim_2_15_the_last_reference_destroys)
+CLAIM_TEST(test_the_last_reference_destroys)
 {
     struct bead b;
     PyObject *o = bead(&b, 7);
@@ -548,7 +548,7 @@ START_TEST(test_claim_2_15_the_last_reference_destroys)
     ck_assert(PyErr_ExceptionMatches(PyExc_MemoryError));
 }
 END_TEST
-START_TEST(test_claim_2_16_immortal_objects_are_not_counted)
+CLAIM_TEST(test_immortal_objects_are_not_counted)
 {
     PyObject *o = PyExc_MemoryError;
     struct bead b;
@@ -595,7 +595,7 @@ write_diary(void *arg)
     WITH_GIL(Py_DecRef(&d->ob_base));
 }
 
-START_TEST(test_claim_2_17_threads_count_together)
+CLAIM_TEST(test_threads_count_together)
 {
     PyTypeObject type = { .tp_dealloc = diary_dealloc };
     struct diary d = {0};
@@ -626,7 +626,7 @@ let_go_of_all(void *Py_UNUSED(arg))
         WITH_GIL(Py_IncRef(o); Py_DecRef(o); Py_DecRef(o));
     }
 }
-START_TEST(test_claim_2_17_one_of_them_destroys)
+CLAIM_TEST(test_one_of_them_destroys)
 {
     PyTypeObject type = { .tp_dealloc = mayfly_dealloc };
     memset(&meadow, 0, sizeof(meadow));
@@ -639,7 +639,7 @@ START_TEST(test_claim_2_17_one_of_them_destroys)
     ck_assert_int_eq(wrong, 0);
 }
 END_TEST
-START_TEST(test_claim_2_18_growth_of_a_list)
+CLAIM_TEST(test_growth_of_a_list)
 {
     static const int upstream[] = {4, 8, 16, 24, 32, 40, 52, 64, 76};
     PyListObject *list = (PyListObject *)PyList_New(0);
@@ -662,7 +662,7 @@ START_TEST(test_claim_2_18_growth_of_a_list)
     ck_assert(Py_REFCNT(item) == 1 && live_blocks() == 0);
 }
 END_TEST
-START_TEST(test_claim_2_19_a_list_owns_its_items)
+CLAIM_TEST(test_a_list_owns_its_items)
 {
     struct bead b[6];
     PyObject *list = PyList_New(2);
@@ -704,7 +704,7 @@ append_twenty(PyObject *item)       // returns how often it was refused
     Py_DecRef(list);
     return refused;
 }
-START_TEST(test_claim_2_20_a_list_survives_failure)
+CLAIM_TEST(test_a_list_survives_failure)
 {
     struct bead b;
     PyObject *item = bead(&b, 0);
@@ -724,7 +724,7 @@ START_TEST(test_claim_2_20_a_list_survives_failure)
     }
 }
 END_TEST
-START_TEST(test_claim_2_20_a_list_too_long_for_memory)
+CLAIM_TEST(test_a_list_too_long_for_memory)
 {
     struct bead b;
     PyObject *item = bead(&b, 0);
@@ -749,7 +749,7 @@ END_TEST
         PyErr_Clear(); \
     } while (0)
 
-START_TEST(test_claim_2_21_misuse_of_a_list)
+CLAIM_TEST(test_misuse_of_a_list)
 {
     struct bead b;
     PyObject *item = bead(&b, 0), *list = PyList_New(1);
@@ -765,7 +765,7 @@ START_TEST(test_claim_2_21_misuse_of_a_list)
     ck_assert_int_eq(live_blocks(), 0);
 }
 END_TEST
-START_TEST(test_claim_2_22_sums_saturate)
+CLAIM_TEST(test_sums_saturate)
 {
     ck_assert_int_eq(_PyTime_Add(40, 2), 42);
     ck_assert_int_eq(_PyTime_Add(40, -42), -2);
@@ -786,7 +786,7 @@ kernel_time(void)       // what the kernel says, in nanoseconds
     return (PyTime_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-START_TEST(test_claim_2_23_the_clock_is_monotonic)
+CLAIM_TEST(test_the_clock_is_monotonic)
 {
     PyTime_t last = kernel_time();
     for (int i = 0; i < 1000; i++) {
@@ -798,7 +798,7 @@ START_TEST(test_claim_2_23_the_clock_is_monotonic)
     }
 }
 END_TEST
-START_TEST(test_claim_2_24_a_clock_that_fails)
+CLAIM_TEST(test_a_clock_that_fails)
 {
     PyTime_t now = 5;
     clock_kind = BROKEN;
@@ -820,7 +820,7 @@ START_TEST(test_claim_2_24_a_clock_that_fails)
     clock_kind = KERNEL;
 }
 END_TEST
-START_TEST(test_claim_2_25_deadlines_count_down)
+CLAIM_TEST(test_deadlines_count_down)
 {
     set_hands(5, 0);
     PyTime_t deadline = _PyDeadline_Init(2000000000);
@@ -839,67 +839,13 @@ START_TEST(test_claim_2_25_deadlines_count_down)
     clock_kind = KERNEL;
 }
 END_TEST
-static void
-add_the_foundations(TCase *tc)
-{
-    tcase_add_test(tc, test_claim_2_1_rounding_up);
-    tcase_add_test(tc, test_claim_2_2_each_operation_of_each_family);
-    tcase_add_test(tc, test_claim_2_3_no_addition_is_lost);
-    tcase_add_test(tc, test_claim_2_3_no_bit_is_lost);
-    tcase_add_test(tc, test_claim_2_4_release_publishes_to_acquire);
-    tcase_add_test(tc, test_claim_2_4_fences_publish_too);
-    tcase_add_test(tc, test_claim_2_5_one_of_two_sees_the_other);
-    tcase_add_test(tc, test_claim_2_6_zero_bytes_are_a_block);
-    tcase_add_test(tc, test_claim_2_7_negative_sizes_are_refused);
-    tcase_add_test(tc, test_claim_2_8_allocators_can_be_replaced);
-    tcase_add_test(tc, test_claim_2_8_unknown_domain);
-    tcase_add_test(tc, test_claim_2_9_the_nth_allocation_fails);
-    tcase_add_test(tc, test_claim_2_10_errors_take_no_memory);
-    tcase_add_test(tc, test_claim_2_10_long_texts_are_cut);
-    tcase_add_test(tc, test_claim_2_11_an_indicator_for_each_thread);
-    tcase_add_test(tc, test_claim_2_11_seven_classes);
-    tcase_add_test(tc, test_claim_2_12_bad_call_names_its_place);
-    tcase_add_test(tc, test_claim_2_13_fatal_errors);
-}
 
-static void
-add_what_stands_on_them(TCase *tc)
-{
-    tcase_add_test(tc, test_claim_2_14_upstream_layout);
-    tcase_add_test(tc, test_claim_2_15_the_last_reference_destroys);
-    tcase_add_test(tc, test_claim_2_16_immortal_objects_are_not_counted);
-    tcase_add_test(tc, test_claim_2_17_threads_count_together);
-    tcase_add_test(tc, test_claim_2_17_one_of_them_destroys);
-    tcase_add_test(tc, test_claim_2_18_growth_of_a_list);
-    tcase_add_test(tc, test_claim_2_19_a_list_owns_its_items);
-    tcase_add_test(tc, test_claim_2_20_a_list_survives_failure);
-    tcase_add_test(tc, test_claim_2_20_a_list_too_long_for_memory);
-    tcase_add_test(tc, test_claim_2_21_misuse_of_a_list);
-    tcase_add_test(tc, test_claim_2_22_sums_saturate);
-    tcase_add_test(tc, test_claim_2_23_the_clock_is_monotonic);
-    tcase_add_test(tc, test_claim_2_24_a_clock_that_fails);
-    tcase_add_test(tc, test_claim_2_25_deadlines_count_down);
-}
-
-static void
-start_afresh(void)      // for CK_FORK=no, where one process runs all the tests
+void
+before_each(void)      // for CK_FORK=no, where one process runs all the tests
 {
     oom_disarm();
     PyErr_Clear();
     clock_kind = KERNEL;
     spy = (struct spy){0};
     drops = 0;
-}
-
-int
-main(void)
-{
-    Suite *suite = suite_create("host");
-    TCase *tc = tcase_create("claims");
-    tcase_set_timeout(tc, 120);
-    tcase_add_checked_fixture(tc, start_afresh, NULL);
-    add_the_foundations(tc);
-    add_what_stands_on_them(tc);
-    suite_add_tcase(suite, tc);
-    return support_run(suite);
 }

@@ -1,4 +1,4 @@
-// Claims 8.1 to 8.29 of the book, chapter 8: the mutex of one byte.
+// Claims an-uncontended-mutex to a-spin-has-an-end of the book, chapter 10: the mutex of one byte.
 #include <check.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -96,7 +96,7 @@ fail_at_third(void *Py_UNUSED(arg))
     return ++calls_made == 3 ? -1 : 0;
 }
 
-START_TEST(test_claim_8_1_an_uncontended_mutex)
+CLAIM_TEST(test_an_uncontended_mutex)
 {
     ck_assert_uint_eq(sizeof(m), 1);
     for (int i = 0; i < 3; i++) {
@@ -111,7 +111,7 @@ START_TEST(test_claim_8_1_an_uncontended_mutex)
     ck_assert_uint_eq(m._bits, _Py_UNLOCKED);
 }
 END_TEST
-START_TEST(test_claim_8_2_the_four_states)
+CLAIM_TEST(test_the_four_states)
 {
     for (uint8_t bits = 0; bits < 4; bits++) {
         m._bits = bits;
@@ -123,132 +123,6 @@ START_TEST(test_claim_8_2_the_four_states)
         ck_assert_int_eq(_PyMutex_TryUnlock(&m), bits & 1 ? 0 : -1);
         ck_assert_uint_eq(m._bits, bits & 1 ? 0 : bits);
     }
-}
-END_TEST
-START_TEST(test_claim_8_3_two_threads)
-{
-    struct fellow f;
-    PyMutex_Lock(&m);
-    wait_for_m(&f, _PY_LOCK_DETACH);
-    ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 3);
-    ck_assert(!at(&f, 2));
-    PyMutex_Unlock(&m);
-    UNTIL(at(&f, 2));
-    ck_assert_int_eq(PyMutex_IsLocked(&m), 1);      /* it has it now */
-    let_go(&f);
-    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
-    ck_assert_uint_eq(m._bits, 0);
-}
-END_TEST
-START_TEST(test_claim_8_4_zero_is_one_try)
-{
-    for (uint8_t bits = 0; bits < 4; bits++) {
-        m._bits = bits;
-        yields = 0;
-        ck_assert_int_eq(_PyMutex_LockTimed(&m, 0, _PY_LOCK_DETACH),
-                         bits & 1 ? PY_LOCK_FAILURE : PY_LOCK_ACQUIRED);
-        ck_assert_uint_eq(m._bits, bits | 1);
-        ck_assert_int_eq(yields, 0);
-    }
-}
-END_TEST
-START_TEST(test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears)
-{
-    static const PyTime_t timeouts[] = {1, 1000, MS, 20 * MS};
-    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-        PyMutex_Lock(&m);
-        PyTime_t before = now();
-        ck_assert_int_eq(_PyMutex_LockTimed(&m, timeouts[i], _PY_LOCK_DETACH),
-                         PY_LOCK_FAILURE);
-        ck_assert_int_ge(now() - before, timeouts[i]);
-        ck_assert(m._bits == 3 || m._bits == 1);
-        PyMutex_Unlock(&m);
-        ck_assert_uint_eq(m._bits, 0);
-    }
-}
-END_TEST
-START_TEST(test_claim_8_6_in_time)
-{
-    struct fellow f;
-    PyMutex_Lock(&m);
-    f = (struct fellow){.body = lock_m, .attach = 1, .number = _PY_LOCK_DETACH};
-    timeout_of_m = 3600 * (PyTime_t)1000 * MS;
-    start(&f);
-    await_sleep(&f);
-    PyMutex_Unlock(&m);
-    let_go(&f);
-    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
-}
-END_TEST
-START_TEST(test_claim_8_7_the_spin_policy)      /* mutex_spin, _Py_yield */
-{
-    struct fellow f[2];
-    int spun = -1, cut_short = 1;
-    in_name_only = 1;                       /* no slice for a busy stranger */
-    for (int tries = 0; cut_short && tries < 50; tries++) {
-        PyMutex_Lock(&m);
-        PyTime_t before = now();
-        wait_for_m(&f[0], _PY_LOCK_DETACH);
-        PyTime_t took = now() - before;
-        wait_for_m(&f[1], _PY_LOCK_DETACH);
-        PyMutex_Unlock(&m);
-        UNTIL(at(&f[0], 2));
-        spun = yields_of_m;
-        cut_short = spun < MOST_YIELDS && took > 1 * MS + GF_CROWD_NS;
-        let_go(&f[0]);
-        UNTIL(at(&f[1], 2));
-        ck_assert_int_eq(yields_of_m, 0);   /* the other was parked already */
-        let_go(&f[1]);
-    }
-    ck_assert_int_eq(spun, MOST_YIELDS);
-}
-END_TEST
-#ifdef Py_GIL_DISABLED
-static int
-yields_until_taken(int free_at)
-{
-    m._bits = 1;
-    yields = 0;
-    free_m_at = free_at;
-    ck_assert_int_eq(_PyMutex_LockTimed(&m, -1, 0), PY_LOCK_ACQUIRED);
-    ck_assert_uint_eq(m._bits, 1);
-    free_m_at = 0;
-    return yields;
-}
-#endif
-
-START_TEST(test_claim_8_8_a_spin_that_looks)   /* pause_processor */
-{
-#ifdef Py_GIL_DISABLED
-    in_name_only = 1;
-    for (int free_at = 1; free_at <= MOST_YIELDS; free_at++) {
-#  ifdef GF_UPSTREAM_POLICY
-        ck_assert_int_eq(yields_until_taken(free_at), 40);
-#  else
-        ck_assert_int_eq(yields_until_taken(free_at), free_at);
-#  endif
-    }
-#endif
-}
-END_TEST
-START_TEST(test_claim_8_9_woken_it_spins_anew)
-{
-    struct fellow f;
-    in_name_only = 1;
-    PyMutex_Lock(&m);
-    for (wait_for_m(&f, _PY_LOCK_DETACH); !take_m_back_from(&f); ) {
-        let_go(&f);                         /* a millisecond was over */
-        PyMutex_Lock(&m);
-        wait_for_m(&f, _PY_LOCK_DETACH);
-    }
-    PyMutex_Unlock(&m);
-    UNTIL(at(&f, 2));
-#ifdef GF_UPSTREAM_POLICY
-    ck_assert_int_eq(yields_of_m, MOST_YIELDS);
-#else
-    ck_assert_int_eq(yields_of_m, 2 * MOST_YIELDS);
-#endif
-    let_go(&f);
 }
 END_TEST
 struct entry { PyTime_t time_to_be_fair; int handed_off; PyTime_t time_in_a_crowd; };
@@ -272,7 +146,7 @@ park_in_line(struct fellow *f, struct entry *entry, int n)
     }
 }
 
-START_TEST(test_claim_8_10_the_waiters_time_decides)     /* mutex_unpark */
+CLAIM_TEST(test_the_waiters_time_decides)     /* mutex_unpark */
 {
     struct entry entry[4] = {{0, 7, PyTime_MAX}, {PyTime_MAX, 7, PyTime_MAX},
                              {PyTime_MAX, 7, 0}, {0, 7, 0}};
@@ -290,7 +164,7 @@ START_TEST(test_claim_8_10_the_waiters_time_decides)     /* mutex_unpark */
     }
 }
 END_TEST
-START_TEST(test_claim_8_11_after_a_millisecond_it_is_handed_over)
+CLAIM_TEST(test_after_a_millisecond_it_is_handed_over)
 {
     struct fellow f;
     PyMutex_Lock(&m);
@@ -307,7 +181,7 @@ START_TEST(test_claim_8_11_after_a_millisecond_it_is_handed_over)
     ck_assert_uint_eq(m._bits, 0);
 }
 END_TEST
-START_TEST(test_claim_8_12_before_a_millisecond_it_is_let_go)
+CLAIM_TEST(test_before_a_millisecond_it_is_let_go)
 {
     int early = 0;
     for (int tries = 0; !early && tries < 20000; tries++) {
@@ -338,7 +212,7 @@ stand_in_line(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_13_nobody_gets_past_a_line)
+CLAIM_TEST(test_nobody_gets_past_a_line)
 {
     struct fellow f[8];
     PyMutex_Lock(&m);
@@ -360,7 +234,7 @@ START_TEST(test_claim_8_13_nobody_gets_past_a_line)
     }
 }
 END_TEST
-START_TEST(test_claim_8_14_unlocked_in_the_owners_name)
+CLAIM_TEST(test_unlocked_in_the_owners_name)
 {
     struct fellow f;
     PyMutex_Lock(&m);
@@ -391,7 +265,7 @@ barge(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_8_15_nobody_starves)
+CLAIM_TEST(test_nobody_starves)
 {
     struct fellow f[3];
     for (int i = 0; i < 3; i++) {
@@ -412,56 +286,6 @@ START_TEST(test_claim_8_15_nobody_starves)
     ck_assert_uint_eq(m._bits & _Py_LOCKED, 0);
 }
 END_TEST
-static struct fellow queued[20];
-static struct entry stamps[20];
-
-/* Whether the first of a queue is handed m, with so many behind it. */
-static int
-turn_of(PyTime_t fair, PyTime_t in_a_crowd, int behind)
-{
-    for (int i = 0; i <= behind; i++) {
-        stamps[i] = (struct entry){PyTime_MAX, 7, PyTime_MAX};
-    }
-    stamps[0] = (struct entry){fair, 7, in_a_crowd};
-    m._bits = 3;
-    park_in_line(queued, stamps, 1 + behind);
-    PyMutex_Unlock(&m);
-    ck_assert_uint_eq(m._bits, (behind ? 2 : 0) + stamps[0].handed_off);
-    _PyParkingLot_UnparkAll(&m._bits);
-    for (int i = 0; i <= behind; i++) {
-        finish(&queued[i]);
-    }
-    return stamps[0].handed_off;
-}
-
-START_TEST(test_claim_8_16_who_is_due)                  /* mutex_is_due */
-{
-    static const int behind[] = {0, 1, 7, 8, 9, 16};
-    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
-        int n = behind[i];
-        ck_assert_int_eq(turn_of(0, 0, n), 1);
-        ck_assert_int_eq(turn_of(0, PyTime_MAX, n), n <= 8 || GF_CROWD_NS == 0);
-        ck_assert_int_eq(turn_of(PyTime_MAX, PyTime_MAX, n), 0);
-    }
-}
-END_TEST
-START_TEST(test_claim_8_17_a_crowd_drains)
-{
-    for (int i = 0; i < 16; i++) {
-        stamps[i] = (struct entry){0, 7, PyTime_MAX};
-    }
-    m._bits = 3;
-    park_in_line(queued, stamps, 16);
-    for (int i = 0; i < 16; i++) {
-        int let_go = GF_CROWD_NS > 0 && i < 7;
-        PyMutex_Unlock(&m);
-        ck_assert_uint_eq(m._bits, (i < 15 ? 2 : 0) + !let_go);
-        _Py_atomic_or_uint8(&m._bits, _Py_LOCKED);
-        finish(&queued[i]);
-        ck_assert_int_eq(stamps[i].handed_off, !let_go);
-    }
-}
-END_TEST
 static void
 attach_then_unlock(struct fellow *me)
 {
@@ -472,7 +296,7 @@ attach_then_unlock(struct fellow *me)
     host_thread_leave();
 }
 
-START_TEST(test_claim_8_18_a_waiter_lets_go)
+CLAIM_TEST(test_a_waiter_lets_go_mutex)
 {
     struct fellow f = {.body = attach_then_unlock};
     PyThreadState *mine = host_thread_enter();
@@ -507,7 +331,7 @@ hold_for_100_signals(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_19_signals_pass)
+CLAIM_TEST(test_signals_pass)
 {
     struct fellow f = {.body = hold_for_100_signals};
     on_signal(SIGUSR1, see_signal);
@@ -533,7 +357,7 @@ hold_and_pester(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_20_a_failing_call_ends_the_wait)
+CLAIM_TESTS(test_a_failing_call_ends_the_wait, 2)
 {
     struct fellow f = {.body = hold_and_pester};
     _PyLockFlags flags = _PY_LOCK_DETACH | _PY_LOCK_HANDLE_SIGNALS;
@@ -554,7 +378,7 @@ START_TEST(test_claim_8_20_a_failing_call_ends_the_wait)
     host_thread_leave();
 }
 END_TEST
-START_TEST(test_claim_8_21_interruptions_do_not_start_the_time_anew)
+CLAIM_TEST(test_interruptions_do_not_start_the_time_anew)
 {
     struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
     on_signal(SIGALRM, see_signal);
@@ -574,7 +398,7 @@ take_long(int Py_UNUSED(signum))
     let_time_pass(40 * MS);
 }
 
-START_TEST(test_claim_8_21_nothing_left_is_not_for_ever)
+CLAIM_TEST(test_nothing_left_is_not_for_ever)
 {
     struct itimerval once = {{0, 0}, {0, 5000}};
     on_signal(SIGALRM, take_long);
@@ -590,7 +414,7 @@ doom_by_unlock(void)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_23_unlocking_a_free_one_is_fatal)
+CLAIM_TEST(test_unlocking_a_free_one_is_fatal_mutex)
 {
     const char *text = "Fatal Python error: PyMutex_Unlock: "
                        "unlocking mutex that is not locked\n";
@@ -614,7 +438,7 @@ count(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_8_24_nothing_is_lost)
+CLAIM_TESTS(test_nothing_is_lost, 2)
 {
     struct fellow f[5];
     int slow = _i, times = slow ? 100 : 10000;
@@ -658,7 +482,7 @@ crowd_in(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_8_25_never_two_inside)
+CLAIM_TESTS(test_never_two_inside_mutex, 4)
 {
     static const int crowd[] = {2, 4, 16, 64};
     int n = crowd[_i];
@@ -696,7 +520,7 @@ lock_in_the_child(void *Py_UNUSED(arg))
     return m._bits != 0;
 }
 
-START_TEST(test_claim_8_26_after_a_fork)
+CLAIM_TEST(test_after_a_fork_mutex)
 {
     struct fellow holder = {.body = lock_m}, waiter;
     start(&holder);
@@ -708,6 +532,182 @@ START_TEST(test_claim_8_26_after_a_fork)
     ck_assert_int_eq(waiter.answer, PY_LOCK_ACQUIRED);
     _PyMutex_at_fork_reinit(&m);
     ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+CLAIM_TEST(test_two_threads)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    wait_for_m(&f, _PY_LOCK_DETACH);
+    ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 3);
+    ck_assert(!at(&f, 2));
+    PyMutex_Unlock(&m);
+    UNTIL(at(&f, 2));
+    ck_assert_int_eq(PyMutex_IsLocked(&m), 1);      /* it has it now */
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+    ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+CLAIM_TEST(test_zero_is_one_try)
+{
+    for (uint8_t bits = 0; bits < 4; bits++) {
+        m._bits = bits;
+        yields = 0;
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, 0, _PY_LOCK_DETACH),
+                         bits & 1 ? PY_LOCK_FAILURE : PY_LOCK_ACQUIRED);
+        ck_assert_uint_eq(m._bits, bits | 1);
+        ck_assert_int_eq(yields, 0);
+    }
+}
+END_TEST
+CLAIM_TEST(test_a_timeout_leaves_a_trace_that_an_unlock_clears)
+{
+    static const PyTime_t timeouts[] = {1, 1000, MS, 20 * MS};
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        PyMutex_Lock(&m);
+        PyTime_t before = now();
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, timeouts[i], _PY_LOCK_DETACH),
+                         PY_LOCK_FAILURE);
+        ck_assert_int_ge(now() - before, timeouts[i]);
+        ck_assert(m._bits == 3 || m._bits == 1);
+        PyMutex_Unlock(&m);
+        ck_assert_uint_eq(m._bits, 0);
+    }
+}
+END_TEST
+CLAIM_TEST(test_in_time)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    f = (struct fellow){.body = lock_m, .attach = 1, .number = _PY_LOCK_DETACH};
+    timeout_of_m = 3600 * (PyTime_t)1000 * MS;
+    start(&f);
+    await_sleep(&f);
+    PyMutex_Unlock(&m);
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+}
+END_TEST
+CLAIM_TEST(test_the_spin_policy)      /* mutex_spin, _Py_yield */
+{
+    struct fellow f[2];
+    int spun = -1, cut_short = 1;
+    in_name_only = 1;                       /* no slice for a busy stranger */
+    for (int tries = 0; cut_short && tries < 50; tries++) {
+        PyMutex_Lock(&m);
+        PyTime_t before = now();
+        wait_for_m(&f[0], _PY_LOCK_DETACH);
+        PyTime_t took = now() - before;
+        wait_for_m(&f[1], _PY_LOCK_DETACH);
+        PyMutex_Unlock(&m);
+        UNTIL(at(&f[0], 2));
+        spun = yields_of_m;
+        cut_short = spun < MOST_YIELDS && took > 1 * MS + GF_CROWD_NS;
+        let_go(&f[0]);
+        UNTIL(at(&f[1], 2));
+        ck_assert_int_eq(yields_of_m, 0);   /* the other was parked already */
+        let_go(&f[1]);
+    }
+    ck_assert_int_eq(spun, MOST_YIELDS);
+}
+END_TEST
+#ifdef Py_GIL_DISABLED
+static int
+yields_until_taken(int free_at)
+{
+    m._bits = 1;
+    yields = 0;
+    free_m_at = free_at;
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, -1, 0), PY_LOCK_ACQUIRED);
+    ck_assert_uint_eq(m._bits, 1);
+    free_m_at = 0;
+    return yields;
+}
+#endif
+
+CLAIM_TEST(test_a_spin_that_looks)   /* pause_processor */
+{
+#ifdef Py_GIL_DISABLED
+    in_name_only = 1;
+    for (int free_at = 1; free_at <= MOST_YIELDS; free_at++) {
+#  ifdef GF_UPSTREAM_POLICY
+        ck_assert_int_eq(yields_until_taken(free_at), 40);
+#  else
+        ck_assert_int_eq(yields_until_taken(free_at), free_at);
+#  endif
+    }
+#endif
+}
+END_TEST
+CLAIM_TEST(test_woken_it_spins_anew)
+{
+    struct fellow f;
+    in_name_only = 1;
+    PyMutex_Lock(&m);
+    for (wait_for_m(&f, _PY_LOCK_DETACH); !take_m_back_from(&f); ) {
+        let_go(&f);                         /* a millisecond was over */
+        PyMutex_Lock(&m);
+        wait_for_m(&f, _PY_LOCK_DETACH);
+    }
+    PyMutex_Unlock(&m);
+    UNTIL(at(&f, 2));
+#ifdef GF_UPSTREAM_POLICY
+    ck_assert_int_eq(yields_of_m, MOST_YIELDS);
+#else
+    ck_assert_int_eq(yields_of_m, 2 * MOST_YIELDS);
+#endif
+    let_go(&f);
+}
+END_TEST
+static struct fellow queued[20];
+static struct entry stamps[20];
+
+/* Whether the first of a queue is handed m, with so many behind it. */
+static int
+turn_of(PyTime_t fair, PyTime_t in_a_crowd, int behind)
+{
+    for (int i = 0; i <= behind; i++) {
+        stamps[i] = (struct entry){PyTime_MAX, 7, PyTime_MAX};
+    }
+    stamps[0] = (struct entry){fair, 7, in_a_crowd};
+    m._bits = 3;
+    park_in_line(queued, stamps, 1 + behind);
+    PyMutex_Unlock(&m);
+    ck_assert_uint_eq(m._bits, (behind ? 2 : 0) + stamps[0].handed_off);
+    _PyParkingLot_UnparkAll(&m._bits);
+    for (int i = 0; i <= behind; i++) {
+        finish(&queued[i]);
+    }
+    return stamps[0].handed_off;
+}
+
+CLAIM_TEST(test_who_is_due)                  /* mutex_is_due */
+{
+    static const int behind[] = {0, 1, 7, 8, 9, 16};
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        int n = behind[i];
+        ck_assert_int_eq(turn_of(0, 0, n), 1);
+        ck_assert_int_eq(turn_of(0, PyTime_MAX, n), n <= 8 || GF_CROWD_NS == 0);
+        ck_assert_int_eq(turn_of(PyTime_MAX, PyTime_MAX, n), 0);
+    }
+}
+END_TEST
+CLAIM_TEST(test_a_crowd_drains)
+{
+    for (int i = 0; i < 16; i++) {
+        stamps[i] = (struct entry){0, 7, PyTime_MAX};
+    }
+    m._bits = 3;
+    park_in_line(queued, stamps, 16);
+    for (int i = 0; i < 16; i++) {
+        int let_go = GF_CROWD_NS > 0 && i < 7;
+        PyMutex_Unlock(&m);
+        ck_assert_uint_eq(m._bits, (i < 15 ? 2 : 0) + !let_go);
+        _Py_atomic_or_uint8(&m._bits, _Py_LOCKED);
+        finish(&queued[i]);
+        ck_assert_int_eq(stamps[i].handed_off, !let_go);
+    }
 }
 END_TEST
 /* Whether a waiter with this time limit, in a crowd, is handed m after `ns`. *took
@@ -737,7 +737,7 @@ handed_after(PyTime_t limit, PyTime_t ns, PyTime_t *took)
     return handed;
 }
 
-START_TEST(test_claim_8_27_the_second_instant)
+CLAIM_TESTS(test_the_second_instant, 3)
 {
     const PyTime_t hour = 3600 * (PyTime_t)1000 * MS;
     PyTime_t took;
@@ -756,7 +756,7 @@ START_TEST(test_claim_8_27_the_second_instant)
     }
 }
 END_TEST
-START_TEST(test_claim_8_28_a_time_limit_is_not_yielded_away)
+CLAIM_TEST(test_a_time_limit_is_not_yielded_away)
 {
 #if defined(Py_GIL_DISABLED) && !defined(GF_UPSTREAM_POLICY)
     m._bits = 1;
@@ -775,7 +775,7 @@ take_your_time(void *Py_UNUSED(arg), void *park_arg, int Py_UNUSED(more))
     }
 }
 
-START_TEST(test_claim_8_28_time_over_when_it_wakes)
+CLAIM_TEST(test_time_over_when_it_wakes)
 {
     struct fellow f;
     int chosen = 0;
@@ -809,7 +809,7 @@ wake_in_vain(void *Py_UNUSED(arg), void *Py_UNUSED(park_arg), int Py_UNUSED(more
     _Py_atomic_store_uint8(&m._bits, 1);    /* handed_off stays 0 */
 }
 
-START_TEST(test_claim_8_29_a_spin_has_an_end)              /* is_past */
+CLAIM_TEST(test_a_spin_has_an_end)              /* is_past */
 {
     struct fellow f = {.body = lock_after_a_long_yield, .attach = 1,
                        .number = _PY_LOCK_DETACH};
@@ -836,7 +836,7 @@ unlock_the_others(struct fellow *me)
     PyMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_8_22_twins)
+CLAIM_TEST(test_exported_twins)
 {
     struct fellow f = {.body = unlock_the_others};
     PyMutex_Lock(&m);
@@ -849,43 +849,3 @@ START_TEST(test_claim_8_22_twins)
 }
 END_TEST
 
-int
-main(void)
-{
-    Suite *suite = suite_create("mutex");
-    TCase *tc = tcase_create("claims of chapter 8");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_8_1_an_uncontended_mutex);
-    tcase_add_test(tc, test_claim_8_2_the_four_states);
-    tcase_add_test(tc, test_claim_8_3_two_threads);
-    tcase_add_test(tc, test_claim_8_4_zero_is_one_try);
-    tcase_add_test(tc, test_claim_8_5_a_timeout_leaves_a_trace_that_an_unlock_clears);
-    tcase_add_test(tc, test_claim_8_6_in_time);
-    tcase_add_test(tc, test_claim_8_7_the_spin_policy);
-    tcase_add_test(tc, test_claim_8_8_a_spin_that_looks);
-    tcase_add_test(tc, test_claim_8_9_woken_it_spins_anew);
-    tcase_add_test(tc, test_claim_8_10_the_waiters_time_decides);
-    tcase_add_test(tc, test_claim_8_11_after_a_millisecond_it_is_handed_over);
-    tcase_add_test(tc, test_claim_8_12_before_a_millisecond_it_is_let_go);
-    tcase_add_test(tc, test_claim_8_13_nobody_gets_past_a_line);
-    tcase_add_test(tc, test_claim_8_14_unlocked_in_the_owners_name);
-    tcase_add_test(tc, test_claim_8_15_nobody_starves);
-    tcase_add_test(tc, test_claim_8_16_who_is_due);
-    tcase_add_test(tc, test_claim_8_17_a_crowd_drains);
-    tcase_add_test(tc, test_claim_8_18_a_waiter_lets_go);
-    tcase_add_test(tc, test_claim_8_19_signals_pass);
-    tcase_add_loop_test(tc, test_claim_8_20_a_failing_call_ends_the_wait, 0, 2);
-    tcase_add_test(tc, test_claim_8_21_interruptions_do_not_start_the_time_anew);
-    tcase_add_test(tc, test_claim_8_21_nothing_left_is_not_for_ever);
-    tcase_add_test(tc, test_claim_8_22_twins);
-    tcase_add_test(tc, test_claim_8_23_unlocking_a_free_one_is_fatal);
-    tcase_add_loop_test(tc, test_claim_8_24_nothing_is_lost, 0, 2);
-    tcase_add_loop_test(tc, test_claim_8_25_never_two_inside, 0, 4);
-    tcase_add_test(tc, test_claim_8_26_after_a_fork);
-    tcase_add_loop_test(tc, test_claim_8_27_the_second_instant, 0, 3);
-    tcase_add_test(tc, test_claim_8_28_a_time_limit_is_not_yielded_away);
-    tcase_add_test(tc, test_claim_8_28_time_over_when_it_wakes);
-    tcase_add_test(tc, test_claim_8_29_a_spin_has_an_end);
-    return support_run(suite);
-}

@@ -1,4 +1,4 @@
-// Claims 7.1 to 7.21 of the book, chapter 7: the parking lot.
+// Claims a-list-keeps-order to a-crowd-is-of-one-address of the book, chapter 9: the parking lot.
 #include <check.h>
 #include <stdint.h>
 #include <sys/time.h>
@@ -88,7 +88,7 @@ take_odd_ones_out(struct llist_node *head)
     }
 }
 
-START_TEST(test_claim_7_1_a_list_keeps_order)
+CLAIM_TEST(test_a_list_keeps_order)
 {
     struct item item[8];
     struct llist_node a = LLIST_INIT(a), b;
@@ -112,7 +112,7 @@ START_TEST(test_claim_7_1_a_list_keeps_order)
     ck_assert(item[3].node.next == NULL && item[3].node.prev == NULL);
 }
 END_TEST
-START_TEST(test_claim_7_2_neighbours_do_not_share_buckets)
+CLAIM_TEST(test_neighbours_do_not_share_buckets)
 {
     static const int sizes[] = {1, 8, 16, 32, 48, 64, 80, 128, 512, 4096};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
@@ -122,6 +122,402 @@ START_TEST(test_claim_7_2_neighbours_do_not_share_buckets)
             ck_assert_int_eq(seen[b - buckets]++, 0);
         }
     }
+}
+END_TEST
+CLAIM_TEST(test_comparing_goes_before_sleeping)
+{
+    static const uint64_t zero;             /* what atomic_memcmp expects */
+    for (size_t size = 1; size <= 8; size *= 2) {
+        union { uint64_t word; uint8_t byte[16]; } v = {0};
+        for (size_t i = 0; i < size; i++) {
+            v.byte[i] = 1;
+            ck_assert_int_eq(_PyParkingLot_Park(&v, &zero, size, -1, NULL, 0),
+                             Py_PARK_AGAIN);
+            v.byte[i] = 0;
+        }
+        v.byte[size] = 1;
+        ck_assert_int_eq(_PyParkingLot_Park(&v, &zero, size, 0, NULL, 0),
+                         Py_PARK_TIMEOUT);
+    }
+}
+END_TEST
+static void
+doom_by_size(void)
+{
+    static const uint64_t zero;
+    _PyParkingLot_Park(&zero, &zero, 3, 0, NULL, 0);
+}
+
+CLAIM_TEST(test_a_size_that_nobody_has_is_fatal)
+{
+    dies_saying(doom_by_size, "Fatal Python error: atomic_memcmp: "
+                              "unreachable code was reached\n");
+}
+END_TEST
+CLAIM_TEST(test_nobody_there)
+{
+    told.park_arg = &told;
+    told.has_more = 1;
+    _PyParkingLot_Unpark(&place[0], tell, &place[7]);
+    ck_assert_int_eq(told.calls, 1);
+    ck_assert_ptr_eq(told.arg, &place[7]);
+    ck_assert_ptr_eq(told.park_arg, NULL);
+    ck_assert_int_eq(told.has_more, 0);
+    _PyParkingLot_UnparkAll(&place[0]);
+}
+END_TEST
+CLAIM_TEST(test_first_come_first_served)
+{
+    struct fellow f[6];
+    struct stay stay[6];
+    for (int i = 0; i < 6; i++) {
+        park(&f[i], &stay[i], 0);           /* enqueue */
+    }
+    for (int i = 0; i < 6; i++) {
+        _PyParkingLot_Unpark(&place[0], tell, NULL);        /* dequeue */
+        ck_assert_ptr_eq(told.park_arg, &stay[i]);
+        ck_assert_int_eq(told.has_more, i < 5);
+        finish(&f[i]);
+        ck_assert_int_eq(f[i].answer, Py_PARK_OK);
+        ck_assert_int_eq(stay[i].nth, i);
+    }
+    _PyParkingLot_Unpark(&place[0], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, NULL);
+}
+END_TEST
+CLAIM_TEST(test_more_is_said_of_the_bucket)
+{
+    struct fellow f[3];
+    struct stay stay[3];
+    park(&f[0], &stay[0], 257);
+    park(&f[1], &stay[1], 0);               /* the same bucket */
+    park(&f[2], &stay[2], 1);               /* another */
+    _PyParkingLot_Unpark(&place[0], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay[1]);
+    ck_assert_int_eq(told.has_more, 1);     /* a stranger */
+    _PyParkingLot_Unpark(&place[1], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay[2]);
+    ck_assert_int_eq(told.has_more, 0);
+    _PyParkingLot_Unpark(&place[514], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, NULL);
+    ck_assert_int_eq(told.has_more, 0);
+    _PyParkingLot_Unpark(&place[257], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay[0]);
+    for (int i = 0; i < 3; i++) {
+        finish(&f[i]);
+    }
+}
+END_TEST
+static void
+write_a_letter(void *arg, void *park_arg, int Py_UNUSED(has_more))
+{
+    long *letter = park_arg;                /* plain: TSan looks on */
+    *letter = *(long *)arg;
+    _Py_atomic_store_uint8(&place[0], 1);
+}
+
+static void
+park_for_a_letter(struct fellow *me)
+{
+    static const uint8_t zero;
+    long letter = 0;
+    reach(me, 1);
+    _PyParkingLot_Park(&place[0], &zero, 1, -1, &letter, 1);
+    me->answer = letter;
+}
+
+CLAIM_TEST(test_the_function_comes_before_the_waking)
+{
+    struct fellow f = {.body = park_for_a_letter, .attach = 1};
+    long text = 1618;
+    start(&f);
+    await_sleep(&f);
+    _PyParkingLot_Unpark(&place[0], write_a_letter, &text);
+    finish(&f);
+    ck_assert_int_eq(f.answer, 1618);
+}
+END_TEST
+CLAIM_TEST(test_all_means_all_of_this_address)
+{
+    struct fellow f[7];
+    struct stay stay[7];
+    for (int i = 0; i < 7; i++) {
+        park(&f[i], &stay[i], i % 3 == 1 ? 257 : 0);
+    }
+    _PyParkingLot_UnparkAll(&place[0]);         /* dequeue_all */
+    for (int i = 0; i < 7; i++) {
+        if (i % 3 != 1) {
+            finish(&f[i]);
+            ck_assert_int_eq(f[i].answer, Py_PARK_OK);
+        }
+    }
+    ck_assert_int_eq(_Py_atomic_load_int(&woken), 5);
+    _PyParkingLot_Unpark(&place[257], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay[1]);
+    _PyParkingLot_UnparkAll(&place[257]);
+    finish(&f[1]);
+    finish(&f[4]);
+}
+END_TEST
+static uint32_t turn;
+
+static void
+do_nothing(void *Py_UNUSED(arg), void *Py_UNUSED(park_arg), int Py_UNUSED(more))
+{
+}
+
+static void
+take_turns(struct fellow *me)
+{
+    for (uint32_t t = (uint32_t)me->number; t < 20000; t += 2) {
+        uint32_t seen;
+        while ((seen = _Py_atomic_load_uint32(&turn)) != t) {
+            _PyParkingLot_Park(&turn, &seen, sizeof(seen), -1, NULL, 0);
+        }
+        _Py_atomic_store_uint32(&turn, t + 1);          /* change, then wake */
+        _PyParkingLot_Unpark(&turn, do_nothing, NULL);
+    }
+}
+
+CLAIM_TEST(test_no_wakeup_is_lost)
+{
+    struct fellow f[2];
+    for (int i = 0; i < 2; i++) {
+        f[i] = (struct fellow){.body = take_turns, .number = i};
+        start(&f[i]);
+    }
+    finish(&f[0]);
+    finish(&f[1]);
+    ck_assert_uint_eq(turn, 20000);
+}
+END_TEST
+static void
+park_behind_the_lock(struct fellow *me)
+{
+    static const uint8_t zero;
+    me->answer = own_ParkingLot_Park(&place[0], &zero, 1, 1000 * MS, NULL, 0);
+}
+
+static void
+change_when_someone_waits(void *arg, void *Py_UNUSED(park_arg), int Py_UNUSED(more))
+{
+    start(arg);
+    UNTIL(_Py_atomic_load_uintptr(&bucket_of(&place[0])->mutex.v) != _Py_LOCKED);
+    _Py_atomic_store_uint8(&place[0], 1);
+}
+
+CLAIM_TEST(test_a_change_on_the_way_is_seen)
+{
+    struct fellow f = {.body = park_behind_the_lock};
+    own_ParkingLot_Unpark(&place[257], change_when_someone_waits, &f);
+    finish(&f);
+    ck_assert_int_eq(f.answer, Py_PARK_AGAIN);
+}
+END_TEST
+static void
+choose_slowly(void *arg, void *park_arg, int has_more_waiters)
+{
+    struct fellow *chosen = arg;
+    tell(arg, park_arg, has_more_waiters);
+    if (park_arg != NULL) {
+        let_time_pass(15 * MS);             /* its 10 ms are over now */
+        if (!at(chosen, 2)) {
+            pester(chosen->thread, 20);
+        }
+    }
+}
+
+CLAIM_TEST(test_who_is_chosen_has_been_woken)
+{
+    struct fellow f;
+    int chosen = 0;
+    on_signal(SIGUSR1, see_signal);
+    for (int i = 0; i < 10 || chosen == 0; i++) {
+        struct stay stay = {.at = &place[0], .timeout = 10 * MS, .park_arg = &f};
+        f = (struct fellow){.body = park_as_told, .arg = &stay, .attach = i % 2};
+        start(&f);
+        UNTIL(at(&f, 1));
+        let_time_pass(i * MS / 4);
+        _PyParkingLot_Unpark(&place[0], choose_slowly, &f);
+        finish(&f);
+        ck_assert_int_eq(f.answer, told.park_arg ? Py_PARK_OK : Py_PARK_TIMEOUT);
+        chosen += told.park_arg != NULL;
+    }
+    _PyParkingLot_Unpark(&place[0], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, NULL);
+}
+END_TEST
+CLAIM_TEST(test_a_timeout_leaves_the_queue)
+{
+    static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
+    static const uint8_t zero;
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        PyTime_t before = now();
+        int res = Py_PARK_INTR;
+        while (res == Py_PARK_INTR) {       /* conditions wake for no reason */
+            res = _PyParkingLot_Park(&place[0], &zero, 1, timeouts[i], &woken, 0);
+        }
+        ck_assert_int_eq(res, Py_PARK_TIMEOUT);
+        ck_assert_int_ge(now() - before, timeouts[i]);
+        _PyParkingLot_Unpark(&place[0], tell, NULL);
+        ck_assert_ptr_eq(told.park_arg, NULL);
+    }
+    struct fellow f;
+    struct stay stay;
+    park(&f, &stay, 257);
+    _PyParkingLot_Unpark(&place[257], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay);
+    ck_assert_int_eq(told.has_more, 0);
+    finish(&f);
+}
+END_TEST
+static void
+unpark_attached(struct fellow *me)              /* the GIL is free, then */
+{
+    while (told.park_arg == NULL) {
+        _PyParkingLot_Unpark(me->arg, tell, NULL);
+    }
+}
+
+CLAIM_TEST(test_it_lets_go_and_comes_back)
+{
+    static const uint8_t zero;
+    struct fellow f = {.body = unpark_attached, .arg = &place[0], .attach = 1};
+    PyThreadState *mine = host_thread_enter();
+    start(&f);
+    int res = Py_PARK_INTR;
+    while (res == Py_PARK_INTR) {
+        res = _PyParkingLot_Park(&place[0], &zero, 1, -1, mine, 1);
+    }
+    ck_assert_int_eq(res, Py_PARK_OK);
+    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
+    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
+    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
+    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
+    host_thread_leave();
+    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
+    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
+    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
+    finish(&f);
+}
+END_TEST
+static void
+park_in_own_lot(struct fellow *me)
+{
+    static const uint8_t zero;
+    reach(me, 1);
+    own_ParkingLot_Park(&place[0], &zero, 1, 50 * MS, me, 1);
+    reach(me, 2);
+    UNTIL(at(me, 3));
+}
+
+static size_t
+waiters_at(const void *addr)
+{
+    Bucket *b = bucket_of(addr);
+    _PyRawMutex_Lock(&b->mutex);
+    size_t n = b->num_waiters;
+    _PyRawMutex_Unlock(&b->mutex);
+    return n;
+}
+
+CLAIM_TEST(test_who_cannot_come_back_is_not_chosen)
+{
+    struct fellow f;
+    for (int held = 0; !held; finish(&f)) {
+        f = (struct fellow){.body = park_in_own_lot, .attach = 1};
+        start(&f);
+        UNTIL(at(&f, 1));
+        UNTIL(at(&f, 2) || !host_thread_is_attached(f.tstate));
+        held = host_thread_suspend(f.tstate);       /* 0: its time was over */
+        if (held) {
+            PyTime_t end = now() + 5000 * (PyTime_t)MS;
+            UNTIL(waiters_at(&place[0]) == 0 || now() > end);
+            own_ParkingLot_Unpark(&place[0], tell, NULL);
+            ck_assert_ptr_eq(told.park_arg, NULL);
+            ck_assert(!at(&f, 2));                  /* though it is not back */
+            host_thread_resume(f.tstate);
+        }
+        UNTIL(at(&f, 2));
+        reach(&f, 3);
+    }
+}
+END_TEST
+static void
+hold_the_bucket(void *arg, void *Py_UNUSED(park_arg), int Py_UNUSED(more))
+{
+    reach(arg, 1);
+    UNTIL(at(arg, 2));
+}
+
+static void
+unpark_slowly(struct fellow *me)
+{
+    _PyParkingLot_Unpark(&place[257], hold_the_bucket, me);
+}
+
+static int
+look_round(void *Py_UNUSED(arg))
+{
+    static const uint8_t zero;
+    _PyParkingLot_AfterFork();
+    told.park_arg = &told;
+    _PyParkingLot_Unpark(&place[0], tell, NULL);
+    _PyParkingLot_UnparkAll(&place[257]);
+    return told.park_arg != NULL || told.has_more
+           || _PyParkingLot_Park(&place[0], &zero, 1, MS, NULL, 1) == Py_PARK_OK;
+}
+
+CLAIM_TEST(test_a_child_finds_an_empty_lot)
+{
+    struct fellow waiter, holder = {.body = unpark_slowly};
+    struct stay stay;
+    park(&waiter, &stay, 0);
+    start(&holder);
+    UNTIL(at(&holder, 1));                  /* the waiter's bucket is locked */
+    in_a_child(look_round, NULL);
+    reach(&holder, 2);
+    finish(&holder);
+    _PyParkingLot_Unpark(&place[0], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay); /* the parent's is as it was */
+    finish(&waiter);
+    _PyParkingLot_AfterFork();              /* on an empty lot no harm is done */
+}
+END_TEST
+static struct { uint32_t turn, end, n; long plain; } relay;
+
+static void
+run_in_the_relay(struct fellow *me)
+{
+    for (uint32_t t = (uint32_t)me->number; t < relay.end; t += relay.n) {
+        uint32_t seen;
+        while ((seen = _Py_atomic_load_uint32(&relay.turn)) != t) {
+            PyTime_t timeout = seen % 4 ? -1 : 1000 * (PyTime_t)(seen % 64);
+            _PyParkingLot_Park(&relay.turn, &seen, 4, timeout, NULL, me->attach);
+        }
+        relay.plain++;
+        _Py_atomic_store_uint32(&relay.turn, t + 1);
+        _PyParkingLot_UnparkAll(&relay.turn);
+        me->answer++;
+    }
+}
+
+CLAIM_TESTS(test_everyone_gets_every_turn, 4)
+{
+    static const uint32_t crowd[] = {2, 5, 16, 64};
+    struct fellow f[64];
+    relay.n = crowd[_i];
+    relay.end = 6400 / relay.n * relay.n;
+    for (uint32_t i = 0; i < relay.n; i++) {
+        f[i] = (struct fellow){
+            .body = run_in_the_relay, .number = (int)i, .attach = i % 2};
+        start(&f[i]);
+    }
+    for (uint32_t i = 0; i < relay.n; i++) {
+        finish(&f[i]);
+        ck_assert_int_eq(f[i].answer, relay.end / relay.n);
+    }
+    ck_assert_int_eq(relay.plain, relay.end);
 }
 END_TEST
 enum { PLAYERS = 24 };
@@ -200,7 +596,7 @@ play(Bucket *bucket, unsigned dice)     /* successor_of, set_successor, leave_ri
     ck_assert_uint_eq(bucket->num_waiters, n_came);
 }
 
-START_TEST(test_claim_7_3_queues_do_not_disturb_each_other)
+CLAIM_TEST(test_queues_do_not_disturb_each_other)
 {
     Bucket bucket = {.root = LLIST_INIT(bucket.root)};
     unsigned dice = 20190611;
@@ -214,7 +610,7 @@ START_TEST(test_claim_7_3_queues_do_not_disturb_each_other)
     ck_assert(llist_empty(&bucket.root));
 }
 END_TEST
-START_TEST(test_claim_7_4_strangers_are_skipped)
+CLAIM_TEST(test_strangers_are_skipped)
 {
 #if !defined(GF_UPSTREAM_POLICY) && !defined(Py_DEBUG)
     Bucket bucket = {.root = LLIST_INIT(bucket.root)};
@@ -250,7 +646,7 @@ sum_of_depths(Bucket *bucket, struct llist_node *node, int depth)
 }
 #endif
 
-START_TEST(test_claim_7_4_the_way_is_short)
+CLAIM_TESTS(test_the_way_is_short, 7)
 {
 #ifndef GF_UPSTREAM_POLICY
     static const uintptr_t steps[] = {1, 8, 16, 48, 64, 4096, 1 << 20};
@@ -269,402 +665,6 @@ START_TEST(test_claim_7_4_the_way_is_short)
     }
     ck_assert(llist_empty(&bucket.root));
 #endif
-}
-END_TEST
-START_TEST(test_claim_7_5_comparing_goes_before_sleeping)
-{
-    static const uint64_t zero;             /* what atomic_memcmp expects */
-    for (size_t size = 1; size <= 8; size *= 2) {
-        union { uint64_t word; uint8_t byte[16]; } v = {0};
-        for (size_t i = 0; i < size; i++) {
-            v.byte[i] = 1;
-            ck_assert_int_eq(_PyParkingLot_Park(&v, &zero, size, -1, NULL, 0),
-                             Py_PARK_AGAIN);
-            v.byte[i] = 0;
-        }
-        v.byte[size] = 1;
-        ck_assert_int_eq(_PyParkingLot_Park(&v, &zero, size, 0, NULL, 0),
-                         Py_PARK_TIMEOUT);
-    }
-}
-END_TEST
-static void
-doom_by_size(void)
-{
-    static const uint64_t zero;
-    _PyParkingLot_Park(&zero, &zero, 3, 0, NULL, 0);
-}
-
-START_TEST(test_claim_7_6_a_size_that_nobody_has_is_fatal)
-{
-    dies_saying(doom_by_size, "Fatal Python error: atomic_memcmp: "
-                              "unreachable code was reached\n");
-}
-END_TEST
-START_TEST(test_claim_7_7_nobody_there)
-{
-    told.park_arg = &told;
-    told.has_more = 1;
-    _PyParkingLot_Unpark(&place[0], tell, &place[7]);
-    ck_assert_int_eq(told.calls, 1);
-    ck_assert_ptr_eq(told.arg, &place[7]);
-    ck_assert_ptr_eq(told.park_arg, NULL);
-    ck_assert_int_eq(told.has_more, 0);
-    _PyParkingLot_UnparkAll(&place[0]);
-}
-END_TEST
-START_TEST(test_claim_7_8_first_come_first_served)
-{
-    struct fellow f[6];
-    struct stay stay[6];
-    for (int i = 0; i < 6; i++) {
-        park(&f[i], &stay[i], 0);           /* enqueue */
-    }
-    for (int i = 0; i < 6; i++) {
-        _PyParkingLot_Unpark(&place[0], tell, NULL);        /* dequeue */
-        ck_assert_ptr_eq(told.park_arg, &stay[i]);
-        ck_assert_int_eq(told.has_more, i < 5);
-        finish(&f[i]);
-        ck_assert_int_eq(f[i].answer, Py_PARK_OK);
-        ck_assert_int_eq(stay[i].nth, i);
-    }
-    _PyParkingLot_Unpark(&place[0], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, NULL);
-}
-END_TEST
-START_TEST(test_claim_7_9_more_is_said_of_the_bucket)
-{
-    struct fellow f[3];
-    struct stay stay[3];
-    park(&f[0], &stay[0], 257);
-    park(&f[1], &stay[1], 0);               /* the same bucket */
-    park(&f[2], &stay[2], 1);               /* another */
-    _PyParkingLot_Unpark(&place[0], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay[1]);
-    ck_assert_int_eq(told.has_more, 1);     /* a stranger */
-    _PyParkingLot_Unpark(&place[1], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay[2]);
-    ck_assert_int_eq(told.has_more, 0);
-    _PyParkingLot_Unpark(&place[514], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, NULL);
-    ck_assert_int_eq(told.has_more, 0);
-    _PyParkingLot_Unpark(&place[257], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay[0]);
-    for (int i = 0; i < 3; i++) {
-        finish(&f[i]);
-    }
-}
-END_TEST
-static void
-write_a_letter(void *arg, void *park_arg, int Py_UNUSED(has_more))
-{
-    long *letter = park_arg;                /* plain: TSan looks on */
-    *letter = *(long *)arg;
-    _Py_atomic_store_uint8(&place[0], 1);
-}
-
-static void
-park_for_a_letter(struct fellow *me)
-{
-    static const uint8_t zero;
-    long letter = 0;
-    reach(me, 1);
-    _PyParkingLot_Park(&place[0], &zero, 1, -1, &letter, 1);
-    me->answer = letter;
-}
-
-START_TEST(test_claim_7_10_the_function_comes_before_the_waking)
-{
-    struct fellow f = {.body = park_for_a_letter, .attach = 1};
-    long text = 1618;
-    start(&f);
-    await_sleep(&f);
-    _PyParkingLot_Unpark(&place[0], write_a_letter, &text);
-    finish(&f);
-    ck_assert_int_eq(f.answer, 1618);
-}
-END_TEST
-START_TEST(test_claim_7_11_all_means_all_of_this_address)
-{
-    struct fellow f[7];
-    struct stay stay[7];
-    for (int i = 0; i < 7; i++) {
-        park(&f[i], &stay[i], i % 3 == 1 ? 257 : 0);
-    }
-    _PyParkingLot_UnparkAll(&place[0]);         /* dequeue_all */
-    for (int i = 0; i < 7; i++) {
-        if (i % 3 != 1) {
-            finish(&f[i]);
-            ck_assert_int_eq(f[i].answer, Py_PARK_OK);
-        }
-    }
-    ck_assert_int_eq(_Py_atomic_load_int(&woken), 5);
-    _PyParkingLot_Unpark(&place[257], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay[1]);
-    _PyParkingLot_UnparkAll(&place[257]);
-    finish(&f[1]);
-    finish(&f[4]);
-}
-END_TEST
-static uint32_t turn;
-
-static void
-do_nothing(void *Py_UNUSED(arg), void *Py_UNUSED(park_arg), int Py_UNUSED(more))
-{
-}
-
-static void
-take_turns(struct fellow *me)
-{
-    for (uint32_t t = (uint32_t)me->number; t < 20000; t += 2) {
-        uint32_t seen;
-        while ((seen = _Py_atomic_load_uint32(&turn)) != t) {
-            _PyParkingLot_Park(&turn, &seen, sizeof(seen), -1, NULL, 0);
-        }
-        _Py_atomic_store_uint32(&turn, t + 1);          /* change, then wake */
-        _PyParkingLot_Unpark(&turn, do_nothing, NULL);
-    }
-}
-
-START_TEST(test_claim_7_12_no_wakeup_is_lost)
-{
-    struct fellow f[2];
-    for (int i = 0; i < 2; i++) {
-        f[i] = (struct fellow){.body = take_turns, .number = i};
-        start(&f[i]);
-    }
-    finish(&f[0]);
-    finish(&f[1]);
-    ck_assert_uint_eq(turn, 20000);
-}
-END_TEST
-static void
-park_behind_the_lock(struct fellow *me)
-{
-    static const uint8_t zero;
-    me->answer = own_ParkingLot_Park(&place[0], &zero, 1, 1000 * MS, NULL, 0);
-}
-
-static void
-change_when_someone_waits(void *arg, void *Py_UNUSED(park_arg), int Py_UNUSED(more))
-{
-    start(arg);
-    UNTIL(_Py_atomic_load_uintptr(&bucket_of(&place[0])->mutex.v) != _Py_LOCKED);
-    _Py_atomic_store_uint8(&place[0], 1);
-}
-
-START_TEST(test_claim_7_12_a_change_on_the_way_is_seen)
-{
-    struct fellow f = {.body = park_behind_the_lock};
-    own_ParkingLot_Unpark(&place[257], change_when_someone_waits, &f);
-    finish(&f);
-    ck_assert_int_eq(f.answer, Py_PARK_AGAIN);
-}
-END_TEST
-static void
-choose_slowly(void *arg, void *park_arg, int has_more_waiters)
-{
-    struct fellow *chosen = arg;
-    tell(arg, park_arg, has_more_waiters);
-    if (park_arg != NULL) {
-        let_time_pass(15 * MS);             /* its 10 ms are over now */
-        if (!at(chosen, 2)) {
-            pester(chosen->thread, 20);
-        }
-    }
-}
-
-START_TEST(test_claim_7_13_who_is_chosen_has_been_woken)
-{
-    struct fellow f;
-    int chosen = 0;
-    on_signal(SIGUSR1, see_signal);
-    for (int i = 0; i < 10 || chosen == 0; i++) {
-        struct stay stay = {.at = &place[0], .timeout = 10 * MS, .park_arg = &f};
-        f = (struct fellow){.body = park_as_told, .arg = &stay, .attach = i % 2};
-        start(&f);
-        UNTIL(at(&f, 1));
-        let_time_pass(i * MS / 4);
-        _PyParkingLot_Unpark(&place[0], choose_slowly, &f);
-        finish(&f);
-        ck_assert_int_eq(f.answer, told.park_arg ? Py_PARK_OK : Py_PARK_TIMEOUT);
-        chosen += told.park_arg != NULL;
-    }
-    _PyParkingLot_Unpark(&place[0], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, NULL);
-}
-END_TEST
-START_TEST(test_claim_7_14_a_timeout_leaves_the_queue)
-{
-    static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
-    static const uint8_t zero;
-    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-        PyTime_t before = now();
-        int res = Py_PARK_INTR;
-        while (res == Py_PARK_INTR) {       /* conditions wake for no reason */
-            res = _PyParkingLot_Park(&place[0], &zero, 1, timeouts[i], &woken, 0);
-        }
-        ck_assert_int_eq(res, Py_PARK_TIMEOUT);
-        ck_assert_int_ge(now() - before, timeouts[i]);
-        _PyParkingLot_Unpark(&place[0], tell, NULL);
-        ck_assert_ptr_eq(told.park_arg, NULL);
-    }
-    struct fellow f;
-    struct stay stay;
-    park(&f, &stay, 257);
-    _PyParkingLot_Unpark(&place[257], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay);
-    ck_assert_int_eq(told.has_more, 0);
-    finish(&f);
-}
-END_TEST
-static void
-unpark_attached(struct fellow *me)              /* the GIL is free, then */
-{
-    while (told.park_arg == NULL) {
-        _PyParkingLot_Unpark(me->arg, tell, NULL);
-    }
-}
-
-START_TEST(test_claim_7_16_it_lets_go_and_comes_back)
-{
-    static const uint8_t zero;
-    struct fellow f = {.body = unpark_attached, .arg = &place[0], .attach = 1};
-    PyThreadState *mine = host_thread_enter();
-    start(&f);
-    int res = Py_PARK_INTR;
-    while (res == Py_PARK_INTR) {
-        res = _PyParkingLot_Park(&place[0], &zero, 1, -1, mine, 1);
-    }
-    ck_assert_int_eq(res, Py_PARK_OK);
-    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
-    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
-    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
-    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
-    host_thread_leave();
-    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
-    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
-    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
-    finish(&f);
-}
-END_TEST
-static void
-park_in_own_lot(struct fellow *me)
-{
-    static const uint8_t zero;
-    reach(me, 1);
-    own_ParkingLot_Park(&place[0], &zero, 1, 50 * MS, me, 1);
-    reach(me, 2);
-    UNTIL(at(me, 3));
-}
-
-static size_t
-waiters_at(const void *addr)
-{
-    Bucket *b = bucket_of(addr);
-    _PyRawMutex_Lock(&b->mutex);
-    size_t n = b->num_waiters;
-    _PyRawMutex_Unlock(&b->mutex);
-    return n;
-}
-
-START_TEST(test_claim_7_17_who_cannot_come_back_is_not_chosen)
-{
-    struct fellow f;
-    for (int held = 0; !held; finish(&f)) {
-        f = (struct fellow){.body = park_in_own_lot, .attach = 1};
-        start(&f);
-        UNTIL(at(&f, 1));
-        UNTIL(at(&f, 2) || !host_thread_is_attached(f.tstate));
-        held = host_thread_suspend(f.tstate);       /* 0: its time was over */
-        if (held) {
-            PyTime_t end = now() + 5000 * (PyTime_t)MS;
-            UNTIL(waiters_at(&place[0]) == 0 || now() > end);
-            own_ParkingLot_Unpark(&place[0], tell, NULL);
-            ck_assert_ptr_eq(told.park_arg, NULL);
-            ck_assert(!at(&f, 2));                  /* though it is not back */
-            host_thread_resume(f.tstate);
-        }
-        UNTIL(at(&f, 2));
-        reach(&f, 3);
-    }
-}
-END_TEST
-static void
-hold_the_bucket(void *arg, void *Py_UNUSED(park_arg), int Py_UNUSED(more))
-{
-    reach(arg, 1);
-    UNTIL(at(arg, 2));
-}
-
-static void
-unpark_slowly(struct fellow *me)
-{
-    _PyParkingLot_Unpark(&place[257], hold_the_bucket, me);
-}
-
-static int
-look_round(void *Py_UNUSED(arg))
-{
-    static const uint8_t zero;
-    _PyParkingLot_AfterFork();
-    told.park_arg = &told;
-    _PyParkingLot_Unpark(&place[0], tell, NULL);
-    _PyParkingLot_UnparkAll(&place[257]);
-    return told.park_arg != NULL || told.has_more
-           || _PyParkingLot_Park(&place[0], &zero, 1, MS, NULL, 1) == Py_PARK_OK;
-}
-
-START_TEST(test_claim_7_18_a_child_finds_an_empty_lot)
-{
-    struct fellow waiter, holder = {.body = unpark_slowly};
-    struct stay stay;
-    park(&waiter, &stay, 0);
-    start(&holder);
-    UNTIL(at(&holder, 1));                  /* the waiter's bucket is locked */
-    in_a_child(look_round, NULL);
-    reach(&holder, 2);
-    finish(&holder);
-    _PyParkingLot_Unpark(&place[0], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay); /* the parent's is as it was */
-    finish(&waiter);
-    _PyParkingLot_AfterFork();              /* on an empty lot no harm is done */
-}
-END_TEST
-static struct { uint32_t turn, end, n; long plain; } relay;
-
-static void
-run_in_the_relay(struct fellow *me)
-{
-    for (uint32_t t = (uint32_t)me->number; t < relay.end; t += relay.n) {
-        uint32_t seen;
-        while ((seen = _Py_atomic_load_uint32(&relay.turn)) != t) {
-            PyTime_t timeout = seen % 4 ? -1 : 1000 * (PyTime_t)(seen % 64);
-            _PyParkingLot_Park(&relay.turn, &seen, 4, timeout, NULL, me->attach);
-        }
-        relay.plain++;
-        _Py_atomic_store_uint32(&relay.turn, t + 1);
-        _PyParkingLot_UnparkAll(&relay.turn);
-        me->answer++;
-    }
-}
-
-START_TEST(test_claim_7_19_everyone_gets_every_turn)
-{
-    static const uint32_t crowd[] = {2, 5, 16, 64};
-    struct fellow f[64];
-    relay.n = crowd[_i];
-    relay.end = 6400 / relay.n * relay.n;
-    for (uint32_t i = 0; i < relay.n; i++) {
-        f[i] = (struct fellow){
-            .body = run_in_the_relay, .number = (int)i, .attach = i % 2};
-        start(&f[i]);
-    }
-    for (uint32_t i = 0; i < relay.n; i++) {
-        finish(&f[i]);
-        ck_assert_int_eq(f[i].answer, relay.end / relay.n);
-    }
-    ck_assert_int_eq(relay.plain, relay.end);
 }
 END_TEST
 #ifdef Py_DEBUG
@@ -695,7 +695,7 @@ break_a_bucket(void)            /* must, count_waiters, count_ring, count_tree *
 }
 #endif
 
-START_TEST(test_claim_7_20_a_broken_bucket_is_noticed)
+CLAIM_TEST(test_a_broken_bucket_is_noticed)
 {
 #ifdef Py_DEBUG
 #  ifdef GF_UPSTREAM_POLICY
@@ -710,7 +710,7 @@ START_TEST(test_claim_7_20_a_broken_bucket_is_noticed)
 #endif
 }
 END_TEST
-START_TEST(test_claim_7_21_a_crowd_is_of_one_address)   /* who_waits_still */
+CLAIM_TEST(test_a_crowd_is_of_one_address)   /* who_waits_still */
 {
     static char far[3 * 257];
     static struct wait_entry entry[24];
@@ -730,7 +730,7 @@ START_TEST(test_claim_7_21_a_crowd_is_of_one_address)   /* who_waits_still */
 }
 END_TEST
 
-START_TEST(test_claim_7_15_a_signal_leaves_the_queue)
+CLAIM_TEST(test_a_signal_leaves_the_queue)
 {
     struct fellow f[2];
     struct stay stay[2];
@@ -789,7 +789,7 @@ park_and_fork(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_7_18_a_handler_forks)
+CLAIM_TESTS(test_a_handler_forks, 3)
 {
     if (under_tsan) {
         return;                         /* it allows no fork in a handler */
@@ -816,36 +816,3 @@ START_TEST(test_claim_7_18_a_handler_forks)
     }
 }
 END_TEST
-int
-main(void)
-{
-    Suite *suite = suite_create("parking lot");
-    TCase *tc = tcase_create("claims of chapter 7");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_7_1_a_list_keeps_order);
-    tcase_add_test(tc, test_claim_7_2_neighbours_do_not_share_buckets);
-    tcase_add_test(tc, test_claim_7_5_comparing_goes_before_sleeping);
-    tcase_add_test(tc, test_claim_7_6_a_size_that_nobody_has_is_fatal);
-    tcase_add_test(tc, test_claim_7_7_nobody_there);
-    tcase_add_test(tc, test_claim_7_8_first_come_first_served);
-    tcase_add_test(tc, test_claim_7_9_more_is_said_of_the_bucket);
-    tcase_add_test(tc, test_claim_7_10_the_function_comes_before_the_waking);
-    tcase_add_test(tc, test_claim_7_11_all_means_all_of_this_address);
-    tcase_add_test(tc, test_claim_7_12_no_wakeup_is_lost);
-    tcase_add_test(tc, test_claim_7_12_a_change_on_the_way_is_seen);
-    tcase_add_test(tc, test_claim_7_3_queues_do_not_disturb_each_other);
-    tcase_add_test(tc, test_claim_7_4_strangers_are_skipped);
-    tcase_add_loop_test(tc, test_claim_7_4_the_way_is_short, 0, 7);
-    tcase_add_test(tc, test_claim_7_20_a_broken_bucket_is_noticed);
-    tcase_add_test(tc, test_claim_7_21_a_crowd_is_of_one_address);
-    tcase_add_test(tc, test_claim_7_13_who_is_chosen_has_been_woken);
-    tcase_add_test(tc, test_claim_7_14_a_timeout_leaves_the_queue);
-    tcase_add_test(tc, test_claim_7_16_it_lets_go_and_comes_back);
-    tcase_add_test(tc, test_claim_7_17_who_cannot_come_back_is_not_chosen);
-    tcase_add_test(tc, test_claim_7_18_a_child_finds_an_empty_lot);
-    tcase_add_loop_test(tc, test_claim_7_19_everyone_gets_every_turn, 0, 4);
-    tcase_add_test(tc, test_claim_7_15_a_signal_leaves_the_queue);
-    tcase_add_loop_test(tc, test_claim_7_18_a_handler_forks, 0, 3);
-    return support_run(suite);
-}

@@ -1,4 +1,4 @@
-// Claims 10.1 to 10.12 of the book, chapter 10: readers and writers.
+// Claims the-word-walks to a-reader-forks of the book, chapter 16: readers and writers.
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
@@ -76,7 +76,7 @@ write_once(int number)
 
 #define WORD_BECOMES(n) UNTIL(_Py_atomic_load_uintptr(&rw.bits) == (n))
 
-START_TEST(test_claim_10_1_the_word_walks)
+CLAIM_TEST(test_the_word_walks)
 {
     _PyRWMutex_Lock(&rw);
     ck_assert_uint_eq(rw.bits, 1);
@@ -113,7 +113,7 @@ read_together(int number)
     _PyRWMutex_RUnlock(&rw);
 }
 
-START_TEST(test_claim_10_2_readers_share)
+CLAIM_TEST(test_readers_share)
 {
     crew_start(16, read_together);
     crew_join(16);
@@ -143,7 +143,7 @@ read_the_letter(int number)
     _PyRWMutex_RUnlock(&rw);
 }
 
-START_TEST(test_claim_10_3_a_waiting_writer_keeps_readers_out)
+CLAIM_TEST(test_a_waiting_writer_keeps_readers_out)
 {
     _PyRWMutex_RLock(&rw);
     crew_put(8, write_the_letter, 0);
@@ -161,7 +161,7 @@ START_TEST(test_claim_10_3_a_waiting_writer_keeps_readers_out)
     ck_assert_uint_eq(rw.bits, 0);
 }
 END_TEST
-START_TEST(test_claim_10_4_the_bit_keeps_the_writers_place)
+CLAIM_TEST(test_the_bit_keeps_the_writers_place)
 {
     rw.bits = 8 + 2;
     _PyRWMutex_RUnlock(&rw);
@@ -198,7 +198,7 @@ wait_attached(int writes)
     host_thread_leave();
 }
 
-START_TEST(test_claim_10_5_who_waits_is_detached)
+CLAIM_TESTS(test_who_waits_is_detached, 2)
 {
     _PyRWMutex_Lock(&rw);
     crew_put(0, wait_attached, _i);
@@ -237,7 +237,7 @@ read_and_write(int number)
     }
 }
 
-START_TEST(test_claim_10_6_a_million_acquisitions)
+CLAIM_TESTS(test_a_million_acquisitions, 3)
 {
     static const int crews[] = {2, 8, 64};
     share = 350000 / crews[_i] / 8 * 8;
@@ -249,7 +249,7 @@ START_TEST(test_claim_10_6_a_million_acquisitions)
     ck_assert_uint_eq(rw.bits, 0);
 }
 END_TEST
-START_TEST(test_claim_10_7_the_number_walks)
+CLAIM_TEST(test_the_number_walks)
 {
     static const uint32_t starts[] = {0, 2, 4242, UINT32_MAX - 1};
     for (size_t i = 0; i < 4; i++) {
@@ -265,7 +265,7 @@ START_TEST(test_claim_10_7_the_number_walks)
     }
 }
 END_TEST
-START_TEST(test_claim_10_8_end_read_tells_whether_it_was_disturbed)
+CLAIM_TEST(test_end_read_tells_whether_it_was_disturbed)
 {
     _PySeqLock lock = {6};
     uint32_t before = _PySeqLock_BeginRead(&lock);
@@ -302,7 +302,7 @@ read_or_write_after(int writes)
     _Py_atomic_add_int(&came_in, 1);
 }
 
-START_TEST(test_claim_10_9_a_writer_in_keeps_all_waiting)
+CLAIM_TEST(test_a_writer_in_keeps_all_waiting)
 {
     _PySeqLock_LockWrite(&seq);
     crew_put(0, read_or_write_after, 0);
@@ -342,7 +342,7 @@ clear_after_fork(void)
     return ok && seq.sequence == 1;
 }
 
-START_TEST(test_claim_10_10_after_a_fork)
+CLAIM_TEST(test_after_a_fork_rwlock)
 {
     int status;
     crew_put(0, be_in_while_others_fork, 0);
@@ -404,7 +404,7 @@ read_or_write(int number)
     }
 }
 
-START_TEST(test_claim_10_11_a_million_reads)
+CLAIM_TESTS(test_a_million_reads, 3)
 {
     static const int crews[] = {2, 8, 64};
     int writers = crews[_i] / 2;
@@ -446,7 +446,7 @@ serve_after_fork(int mine)
     return ok && rw.bits == 0;
 }
 
-START_TEST(test_claim_10_12_a_reader_forks)
+CLAIM_TESTS(test_a_reader_forks, 2)
 {
     int status, mine = _i ? -1 : 1;
     if (mine < 0) {
@@ -474,30 +474,3 @@ START_TEST(test_claim_10_12_a_reader_forks)
     WORD_BECOMES(0u);
 }
 END_TEST
-static Suite *
-readers_writers_suite(void)
-{
-    Suite *suite = suite_create("readers and writers");
-    TCase *tc = tcase_create("claims of chapter 10");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_10_1_the_word_walks);
-    tcase_add_test(tc, test_claim_10_2_readers_share);
-    tcase_add_test(tc, test_claim_10_3_a_waiting_writer_keeps_readers_out);
-    tcase_add_test(tc, test_claim_10_4_the_bit_keeps_the_writers_place);
-    tcase_add_loop_test(tc, test_claim_10_5_who_waits_is_detached, 0, 2);
-    tcase_add_loop_test(tc, test_claim_10_6_a_million_acquisitions, 0, 3);
-    tcase_add_loop_test(tc, test_claim_10_12_a_reader_forks, 0, 2);
-    tcase_add_test(tc, test_claim_10_7_the_number_walks);
-    tcase_add_test(tc, test_claim_10_8_end_read_tells_whether_it_was_disturbed);
-    tcase_add_test(tc, test_claim_10_9_a_writer_in_keeps_all_waiting);
-    tcase_add_test(tc, test_claim_10_10_after_a_fork);
-    tcase_add_loop_test(tc, test_claim_10_11_a_million_reads, 0, 3);
-    return suite;
-}
-
-int
-main(void)
-{
-    return support_run(readers_writers_suite());
-}

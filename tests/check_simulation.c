@@ -1,4 +1,4 @@
-// Claims 12.1 to 12.19 of the book, chapter 12: the simulation.
+// Claims every-schedule-is-run-once to the-graph-is-written-as-data of the book, chapter 12: the simulation.
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,38 +13,40 @@
 #include "host/pyatomic.h"
 #include "simulation/system.h"
 
-/* 12.1   sim_execute, prepare, make_stacks, begin; sim_step, sim_access,
+/* every-schedule-is-run-once: sim_execute, prepare, make_stacks, begin; sim_step, sim_access,
  *        sim_note, chosen, let_one_go_on, change_places, sim_swap_locals;
  *        sim_decide, open_node, charge, sim_list_options, list_plain, can_go_on,
  *        add; next_branch; run_once, run_the_threads, walk, account; SIM_BASIC_FAMILY
- * 12.2   sim_explore
- * 12.3   meet, is_where_it_was, note_end, close_the_graph; sim_graph_begin,
+ * the-bound-counts-preemptions: sim_explore
+ * merging-leaves-out-no-outcome: meet, is_where_it_was, note_end, close_the_graph; sim_graph_begin,
  *        sim_graph_state, sim_graph_edge, sim_graph_end, sim_graph_break,
  *        sim_graph_key, sim_graph_size, sim_graph_ends, sim_graph_close;
  *        place_of, enlarge, enlarge_the_table, put_edges_in_order;
  *        sim_remember_globals, sim_put_globals_back, copy; sim_abandon
- * 12.4   lock, unlock, wait_on, wake, sim_cond_signal, found; write_schedule, follow
- * 12.5   touch, sim_fail
- * 12.6   look_at_the_end, refuse_dead_frames, living, made, take; leave_for_ever
- * 12.7   spins_in_vain; sim_catch_faults, fault
- * 12.8   refuse_what_is_vacuous
- * 12.9   asleep, nanoseconds, sim_advance, may
- * 12.10  sim_fork
- * 12.11  sim_may_hang, sim_pthread_self, sim_gettid, sim_sigmask; and with the
+ * a-lost-wakeup-is-found: lock, unlock, wait_on, wake, sim_cond_signal, found; write_schedule, follow
+ * broken-exclusion-is-found: touch, sim_fail
+ * the-dead-are-not-touched: look_at_the_end, refuse_dead_frames, living, made, take; leave_for_ever
+ * other-ends-are-told: spins_in_vain; sim_catch_faults, fault
+ * what-is-vacuous-fails: refuse_what_is_vacuous
+ * a-wait-ends-in-every-way: asleep, nanoseconds, sim_advance, may
+ * wall-clocks-and-forks: sim_fork
+ * the-port-passes-every-scenario: sim_may_hang, sim_pthread_self, sim_gettid, sim_sigmask; and with the
  *        port's other semaphore, by make museum: sim_mutex_destroy,
  *        sim_cond_destroy, sim_cond_timedwait, sim_cond_clockwait */
-/* 12.13  sim_trace_begin, sim_trace_step, sim_trace_end, end_line, read_place,
+/* a-replay-can-be-read: sim_trace_begin, sim_trace_step, sim_trace_end, end_line, read_place,
  *        ask_for_lines, sim_find_lines, sim_value_name, sim_verb,
  *        sim_object_name, sim_forget_names
- * 12.14  sim_key, fold, mix, mix_bytes, mix_globals, mix_thread, clear_what_is_below
- * 12.15  find_components, enter, leave, target, look_at_component, go_over,
+ * each-part-of-a-state-is-needed: sim_key, fold, mix, mix_bytes, mix_globals, mix_thread, clear_what_is_below
+ * a-fair-circle-is-a-livelock: find_components, enter, leave, target, look_at_component, go_over,
  *        is_step_of, leads_to, leads_to_rest_of, append, walk_to, walk_around;
  *        threads_that_can_act, sim_graph_can_act, say_livelock, look_back
- * 12.16  read_word, read_schedule
- * 12.18  sim_malloc, sim_calloc, sim_realloc, sim_free
- * 12.19  sim_data_begin, sim_data_state, put, place_number, value_number,
+ * a-schedule-that-does-not-fit-is-refused: read_word, read_schedule
+ * what-is-allocated-is-part-of-the-state: sim_malloc, sim_calloc, sim_realloc, sim_free
+ * the-graph-is-written-as-data: sim_data_begin, sim_data_state, put, place_number, value_number,
  *        sim_named, write_places, write_states, write_strings, said_of,
  *        sim_graph_write_edges, sim_graph_write_ends, sim_graph_is_broken */
+
+const int seconds_for_a_test = 300;
 
 static int x, y;
 static int steps_each;              // of a toy thread
@@ -526,7 +528,7 @@ give_back_twice(void)
     sim_free(p);
 }
 
-START_TEST(test_claim_12_1_every_schedule_is_run_once)
+CLAIM_TEST(test_every_schedule_is_run_once)
 {
     static const long binomial[] = { 1, 2, 6, 20, 70, 252, 924, 3432, 12870 };
     SimScenario toy = { .name = "toy", .setup = toy_setup,
@@ -542,7 +544,7 @@ START_TEST(test_claim_12_1_every_schedule_is_run_once)
     }
 }
 END_TEST
-START_TEST(test_claim_12_2_the_bound_counts_preemptions)
+CLAIM_TEST(test_the_bound_counts_preemptions)
 {
     SimScenario toy = { .name = "toy", .setup = toy_setup,
                         .body = { write_x, write_x } };
@@ -563,7 +565,7 @@ START_TEST(test_claim_12_2_the_bound_counts_preemptions)
     }
 }
 END_TEST
-START_TEST(test_claim_12_3_merging_leaves_out_no_outcome)
+CLAIM_TEST(test_merging_leaves_out_no_outcome)
 {
     SimScenario together = { .name = "together", .setup = toy_setup,
                              .finish = note_outcome,
@@ -583,7 +585,7 @@ START_TEST(test_claim_12_3_merging_leaves_out_no_outcome)
     }
 }
 END_TEST
-START_TEST(test_claim_12_4_a_lost_wakeup_is_found)
+CLAIM_TEST(test_a_lost_wakeup_is_found)
 {
     SimScenario toy = { .name = "toy", .setup = toy_lock_setup,
                         .body = { sleep_carelessly, change_and_signal } };
@@ -603,7 +605,7 @@ START_TEST(test_claim_12_4_a_lost_wakeup_is_found)
     ck_assert_int_eq(report.preemptions, 1);
 }
 END_TEST
-START_TEST(test_claim_12_5_broken_exclusion_is_found)
+CLAIM_TEST(test_broken_exclusion_is_found)
 {
     SimScenario toy = { .name = "toy", .setup = toy_lock_setup,
                         .body = { enter_if_free, enter_if_free } };
@@ -623,7 +625,7 @@ START_TEST(test_claim_12_5_broken_exclusion_is_found)
     ck_assert_str_eq(report.why, "A enters to read, and a writer is inside");
 }
 END_TEST
-START_TEST(test_claim_12_6_the_dead_are_not_touched)
+CLAIM_TEST(test_the_dead_are_not_touched)
 {
     SimScenario frame = { .name = "frame", .setup = toy_setup,
                           .body = { give_and_return, use_what_is_given } };
@@ -640,7 +642,7 @@ START_TEST(test_claim_12_6_the_dead_are_not_touched)
     ck_assert_str_eq(report.why, "1 semaphores were not destroyed");
 }
 END_TEST
-START_TEST(test_claim_12_7_other_ends_are_told)
+CLAIM_TEST(test_other_ends_are_told)
 {
     SimScenario toy = { .name = "toy", .setup = toy_setup,
                         .body = { spin_for_ever, spin_for_ever } };
@@ -664,7 +666,7 @@ START_TEST(test_claim_12_7_other_ends_are_told)
     ck_assert_str_eq(report.why, "last words");
 }
 END_TEST
-START_TEST(test_claim_12_8_what_is_vacuous_fails)
+CLAIM_TEST(test_what_is_vacuous_fails)
 {
     SimScenario toy = { .name = "toy", .setup = toy_setup,
                         .body = { do_nothing } };
@@ -677,7 +679,7 @@ START_TEST(test_claim_12_8_what_is_vacuous_fails)
     ck_assert_str_eq(report.why, "no execution reached \"x is three\"");
 }
 END_TEST
-START_TEST(test_claim_12_9_a_wait_ends_in_every_way)
+CLAIM_TEST(test_a_wait_ends_in_every_way)
 {
     SimScenario toy = {
         .name = "toy", .setup = sem_setup, .finish = destroy_it,
@@ -690,7 +692,7 @@ START_TEST(test_claim_12_9_a_wait_ends_in_every_way)
     ck_assert_str_eq(report.why, "no execution reached \"signal\"");
 }
 END_TEST
-START_TEST(test_claim_12_10_wall_clocks_and_forks)
+CLAIM_TEST(test_wall_clocks_and_forks)
 {
     SimScenario wall = { .name = "wall", .setup = sem_setup, .finish = destroy_it,
                          .body = { wait_by_the_wall, set_the_clock },
@@ -705,7 +707,7 @@ START_TEST(test_claim_12_10_wall_clocks_and_forks)
     ck_assert_int_eq(explore(&fork, -1), 0);
 }
 END_TEST
-START_TEST(test_claim_12_11_the_port_passes_every_scenario)
+CLAIM_TEST(test_the_port_passes_every_scenario)
 {
     double schedules = 0;
     int merges = sim_can_merge();           // ASan and gcov do not: each step is dear
@@ -726,7 +728,7 @@ START_TEST(test_claim_12_11_the_port_passes_every_scenario)
     ck_assert_int_gt(reports_of_progress, merges ? 50 : 5);
 }
 END_TEST
-START_TEST(test_claim_12_12_the_same_every_time)
+CLAIM_TEST(test_the_same_every_time)
 {
     const SimScenario *s = find_scenario("park");
     FILE *out = fopen("/dev/null", "w");
@@ -741,7 +743,7 @@ START_TEST(test_claim_12_12_the_same_every_time)
     fclose(out);
 }
 END_TEST
-START_TEST(test_claim_12_13_a_replay_can_be_read)
+CLAIM_TEST(test_a_replay_can_be_read)
 {
     char text[4096];
     FILE *out = fmemopen(text, sizeof(text), "w");
@@ -758,7 +760,7 @@ START_TEST(test_claim_12_13_a_replay_can_be_read)
     ck_assert_ptr_ne(strstr(text, "toy: fine\n"), NULL);
 }
 END_TEST
-START_TEST(test_claim_12_14_each_part_of_a_state_is_needed)
+CLAIM_TEST(test_each_part_of_a_state_is_needed)
 {
     static const struct { unsigned part; SimScenario toy; int preemptions; } made[] = {
         { SIM_GLOBALS, { .name = "globals", .setup = toy_setup, .reach = { "one", "zero" },
@@ -789,7 +791,7 @@ START_TEST(test_claim_12_14_each_part_of_a_state_is_needed)
     sim_blind = 0;
 }
 END_TEST
-START_TEST(test_claim_12_15_a_fair_circle_is_a_livelock)
+CLAIM_TEST(test_a_fair_circle_is_a_livelock)
 {
     SimScenario toy = { .name = "toy", .setup = sem_setup, .finish = destroy_it,
                         .body = { set_y, go_round_until_y } };
@@ -805,7 +807,7 @@ START_TEST(test_claim_12_15_a_fair_circle_is_a_livelock)
     }
 }
 END_TEST
-START_TEST(test_claim_12_16_a_schedule_that_does_not_fit_is_refused)
+CLAIM_TEST(test_a_schedule_that_does_not_fit_is_refused)
 {
     static const struct { const char *schedule, *says; } bad[] = {
         { "", "is neither" }, { "A", "is neither" }, { "A0", "is neither" },
@@ -831,7 +833,7 @@ START_TEST(test_claim_12_16_a_schedule_that_does_not_fit_is_refused)
     }
 }
 END_TEST
-START_TEST(test_claim_12_17_the_simulated_atomics_compute)
+CLAIM_TEST(test_the_simulated_atomics_compute)
 {
     uint8_t byte = 250, seen = 3;
     ck_assert_uint_eq(_Py_atomic_add_uint8(&byte, 10), 250);
@@ -852,7 +854,7 @@ START_TEST(test_claim_12_17_the_simulated_atomics_compute)
     _Py_atomic_fence_release();
 }
 END_TEST
-START_TEST(test_claim_12_18_what_is_allocated_is_part_of_the_state)
+CLAIM_TEST(test_what_is_allocated_is_part_of_the_state)
 {
     char *a = sim_malloc(100), *b = sim_calloc(4, 25);
     ck_assert_ptr_ne(a, b);
@@ -873,7 +875,7 @@ START_TEST(test_claim_12_18_what_is_allocated_is_part_of_the_state)
     }
 }
 END_TEST
-START_TEST(test_claim_12_19_the_graph_is_written_as_data)
+CLAIM_TEST(test_the_graph_is_written_as_data)
 {
     static SIM_KEPT char text[100000];
     FILE *out = fmemopen(text, sizeof(text), "w");
@@ -894,37 +896,3 @@ START_TEST(test_claim_12_19_the_graph_is_written_as_data)
     }
 }
 END_TEST
-static Suite *
-simulation_suite(void)
-{
-    Suite *suite = suite_create("simulation");
-    TCase *tc = tcase_create("claims of chapter 12");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 300);
-    tcase_add_test(tc, test_claim_12_1_every_schedule_is_run_once);
-    tcase_add_test(tc, test_claim_12_2_the_bound_counts_preemptions);
-    tcase_add_test(tc, test_claim_12_3_merging_leaves_out_no_outcome);
-    tcase_add_test(tc, test_claim_12_4_a_lost_wakeup_is_found);
-    tcase_add_test(tc, test_claim_12_5_broken_exclusion_is_found);
-    tcase_add_test(tc, test_claim_12_6_the_dead_are_not_touched);
-    tcase_add_test(tc, test_claim_12_7_other_ends_are_told);
-    tcase_add_test(tc, test_claim_12_8_what_is_vacuous_fails);
-    tcase_add_test(tc, test_claim_12_9_a_wait_ends_in_every_way);
-    tcase_add_test(tc, test_claim_12_10_wall_clocks_and_forks);
-    tcase_add_test(tc, test_claim_12_11_the_port_passes_every_scenario);
-    tcase_add_test(tc, test_claim_12_12_the_same_every_time);
-    tcase_add_test(tc, test_claim_12_13_a_replay_can_be_read);
-    tcase_add_test(tc, test_claim_12_14_each_part_of_a_state_is_needed);
-    tcase_add_test(tc, test_claim_12_15_a_fair_circle_is_a_livelock);
-    tcase_add_test(tc, test_claim_12_16_a_schedule_that_does_not_fit_is_refused);
-    tcase_add_test(tc, test_claim_12_17_the_simulated_atomics_compute);
-    tcase_add_test(tc, test_claim_12_18_what_is_allocated_is_part_of_the_state);
-    tcase_add_test(tc, test_claim_12_19_the_graph_is_written_as_data);
-    return suite;
-}
-
-int
-main(void)
-{
-    return support_run(simulation_suite());
-}

@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.26 of the book, chapter 6: sleeping. (6.6, 6.7: check_sleeping_cond.c)
+// Claims a-wakeup-is-kept to whoever-forks of the book, chapter 7: sleeping.
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ our_sem_wait(sem_t *sem)
 #undef sem_init
 #undef sem_wait
 
-START_TEST(test_claim_6_1_a_wakeup_is_kept)
+CLAIM_TEST(test_a_wakeup_is_kept)
 {
     _PySemaphore s;
     _PySemaphore_Init(&s);
@@ -52,7 +52,7 @@ START_TEST(test_claim_6_1_a_wakeup_is_kept)
     _PySemaphore_Destroy(&s);
 }
 END_TEST
-START_TEST(test_claim_6_2_a_wait_is_never_too_short)
+CLAIM_TEST(test_a_wait_is_never_too_short)
 {
     static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
     _PySemaphore s;
@@ -89,7 +89,7 @@ answer_letters(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_6_3_a_wakeup_publishes)
+CLAIM_TESTS(test_a_wakeup_publishes, 2)
 {
     struct mail mail = {.timeout = _i == 0 ? -1 : PyTime_MAX};
     struct fellow f = {.body = answer_letters, .arg = &mail};
@@ -117,7 +117,7 @@ take_a_nap(struct fellow *me)
     reach(me, 1);
 }
 
-START_TEST(test_claim_6_4_a_signal_ends_the_wait)
+CLAIM_TESTS(test_a_signal_ends_the_wait, 2)
 {
     struct nap nap = {.timeout = _i == 0 ? -1 : PyTime_MAX};
     struct fellow f = {.body = take_a_nap, .arg = &nap};
@@ -159,7 +159,7 @@ doom_by_wakeup(void)
     _PySemaphore_Wakeup(&s);
 }
 
-START_TEST(test_claim_6_5_a_failing_system_is_fatal)
+CLAIM_TEST(test_a_failing_system_is_fatal_sleeping)
 {
     dies_saying(doom_by_init, "Fatal Python error: own_Semaphore_Init: "
                               "parking_lot: sem_init failed\n");
@@ -170,7 +170,7 @@ START_TEST(test_claim_6_5_a_failing_system_is_fatal)
 }
 END_TEST
 
-START_TEST(test_claim_6_8_an_uncontended_raw_mutex_is_one_bit)
+CLAIM_TEST(test_an_uncontended_raw_mutex_is_one_bit)
 {
     _PyRawMutex m = {0};
     for (int i = 0; i < 3; i++) {
@@ -195,7 +195,7 @@ queue_for_raw(struct fellow *me)
     _PyRawMutex_Unlock(&raw.m);
 }
 
-START_TEST(test_claim_6_9_waiters_are_woken_newest_first)
+CLAIM_TEST(test_waiters_are_woken_newest_first)
 {
     struct fellow f[8];
     _PyRawMutex_Lock(&raw.m);
@@ -217,7 +217,7 @@ START_TEST(test_claim_6_9_waiters_are_woken_newest_first)
 END_TEST
 struct record { struct record *next; _PySemaphore sema; };
 
-START_TEST(test_claim_6_10_an_unlock_does_not_hand_over)
+CLAIM_TEST(test_an_unlock_does_not_hand_over)
 {
     struct record older = {.next = NULL}, newer = {.next = &older};
     _PyRawMutex m = {(uintptr_t)&newer | _Py_LOCKED};
@@ -251,7 +251,7 @@ doom_by_unlock_with_a_waiter(void)
     _PyRawMutex_Unlock(&m);
 }
 
-START_TEST(test_claim_6_11_unlocking_a_free_one_is_fatal)
+CLAIM_TEST(test_unlocking_a_free_one_is_fatal_sleeping)
 {
     const char *text = "Fatal Python error: _PyRawMutex_UnlockSlow: "
                        "unlocking mutex that is not locked\n";
@@ -269,7 +269,7 @@ lock_raw_and_look(struct fellow *me)
     _PyRawMutex_Unlock(&raw.m);
 }
 
-START_TEST(test_claim_6_12_a_signal_leaves_the_record_in_its_place)
+CLAIM_TEST(test_a_signal_leaves_the_record_in_its_place)
 {
     struct fellow f = {.body = lock_raw_and_look};
     on_signal(SIGUSR1, see_signal);
@@ -287,7 +287,7 @@ START_TEST(test_claim_6_12_a_signal_leaves_the_record_in_its_place)
     ck_assert_uint_eq(raw.m.v, _Py_UNLOCKED);
 }
 END_TEST
-START_TEST(test_claim_6_13_no_waiter_leaves_before_its_wakeup)
+CLAIM_TEST(test_no_waiter_leaves_before_its_wakeup)
 {
     struct fellow f = {.body = lock_raw_and_look};
     on_signal(SIGUSR1, see_signal);
@@ -319,7 +319,7 @@ count_under_raw(struct fellow *me)
     reach(me, 1);
 }
 
-START_TEST(test_claim_6_14_never_two_inside)
+CLAIM_TESTS(test_never_two_inside_sleeping, 4)
 {
     static const int crowd[] = {2, 4, 16, 64};
     int n = crowd[_i];
@@ -364,7 +364,7 @@ come_and_go(struct fellow *me)
 #endif
 }
 
-START_TEST(test_claim_6_15_one_at_a_time_or_as_many_as_like)
+CLAIM_TEST(test_one_at_a_time_or_as_many_as_like)
 {
     struct fellow f[4];
     for (int i = 0; i < 4; i++) {
@@ -405,7 +405,7 @@ doom_by_another(void)
     PyEval_ReleaseThread(host_thread_new());
 }
 
-START_TEST(test_claim_6_16_attaching_has_rules)
+CLAIM_TEST(test_attaching_has_rules)
 {
     dies_saying(doom_by_none, "Fatal Python error: _PyThreadState_Attach: "
                               "no thread state to attach\n");
@@ -435,7 +435,7 @@ go_out_and_in(struct fellow *me)
     reach(me, 5);
 }
 
-START_TEST(test_claim_6_17_a_thread_can_be_held_back)
+CLAIM_TEST(test_a_thread_can_be_held_back)
 {
     struct fellow f = {.body = go_out_and_in, .attach = 1};
     start(&f);
@@ -464,7 +464,7 @@ wake_when_attached(struct fellow *me)       /* attached: the GIL was free */
     _PySemaphore_Wakeup(me->arg);
 }
 
-START_TEST(test_claim_6_18_a_wait_lets_go_and_comes_back)
+CLAIM_TEST(test_a_wait_lets_go_and_comes_back)
 {
     _PySemaphore s;
     struct fellow f = {.body = wake_when_attached, .arg = &s, .attach = 1};
@@ -506,7 +506,7 @@ call_detached(void)
     }
 }
 
-START_TEST(test_claim_6_22_who_lets_go_must_be_attached)
+CLAIM_TEST(test_who_lets_go_must_be_attached)
 {
     for (file_call = 0; file_call < 6; file_call++) {
         dies_saying(call_detached, "Fatal Python error: _PyThreadState_Detach: "
@@ -528,7 +528,7 @@ fill_the_pipe(struct fellow *me)            /* attached */
     me->answer = (int)write(me->number, "x", 1);
 }
 
-START_TEST(test_claim_6_22_a_read_lets_others_attach)
+CLAIM_TEST(test_a_read_lets_others_attach)
 {
     int ends[2];
     char x = 0;
@@ -562,7 +562,7 @@ make_calls_elsewhere(struct fellow *me)
     me->answer = Py_MakePendingCalls() | _PyEval_MakePendingCalls(_PyThreadState_GET());
 }
 
-START_TEST(test_claim_6_19_pending_calls_are_the_main_threads)
+CLAIM_TEST(test_pending_calls_are_the_main_threads)
 {
     struct fellow f = {.body = make_calls_elsewhere};
     for (intptr_t i = 0; i < 32; i++) {
@@ -591,7 +591,7 @@ add_itself(void *arg)
     return Py_AddPendingCall(add_itself, arg);
 }
 
-START_TEST(test_claim_6_19_a_round_has_an_end)
+CLAIM_TEST(test_a_round_has_an_end)
 {
     ck_assert_int_eq(Py_AddPendingCall(add_itself, NULL), 0);
     ck_assert_int_eq(Py_MakePendingCalls(), 0);
@@ -616,7 +616,7 @@ add_on_signal(int Py_UNUSED(signum))        /* lock_pending, unlock_pending */
     signals_seen++;
 }
 
-START_TEST(test_claim_6_20_a_handler_may_add_a_call)
+CLAIM_TEST(test_a_handler_may_add_a_call)
 {
     struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
     int added_here = 0;
@@ -641,7 +641,7 @@ add_many(struct fellow *me)
     reach(me, 1);
 }
 
-START_TEST(test_claim_6_20_every_thread_may_add_a_call)
+CLAIM_TEST(test_every_thread_may_add_a_call)
 {
     struct fellow f[2] = {{.body = add_many}, {.body = add_many}};
     start(&f[0]);
@@ -678,7 +678,7 @@ sit_on_the_gil(struct fellow *me)
     UNTIL(at(me, 2));
 }
 
-START_TEST(test_claim_6_21_a_child_starts_with_a_clean_house)
+CLAIM_TEST(test_a_child_starts_with_a_clean_house)
 {
     struct fellow f = {.body = sit_on_the_gil, .attach = 1};
     start(&f);
@@ -722,7 +722,7 @@ hand_the_gil_on(void *tstate)
 }
 #endif
 
-START_TEST(test_claim_6_21_nobody_waits_for_the_gil_in_a_child)
+CLAIM_TEST(test_nobody_waits_for_the_gil_in_a_child)
 {
 #if !defined(Py_GIL_DISABLED) && !UNDER_TSAN
     struct fellow f[2] = {{.body = wait_for_the_gil}, {.body = wait_for_the_gil}};
@@ -773,7 +773,7 @@ make_all_here(void *Py_UNUSED(arg))
     return Py_MakePendingCalls() || ring.wrong;
 }
 
-START_TEST(test_claim_6_23_no_call_is_made_twice)
+CLAIM_TEST(test_no_call_is_made_twice)
 {
     for (int i = 0; i < 40; i++) {          /* so that the ring has been round */
         add_ringed();
@@ -813,7 +813,7 @@ let_another_fork(void *f)
     return 0;
 }
 
-START_TEST(test_claim_6_24_who_was_making_calls)
+CLAIM_TESTS(test_who_was_making_calls, 2)
 {
     struct fellow f = {.body = fork_meanwhile};
     ck_assert_int_eq(Py_AddPendingCall(_i ? let_another_fork : fork_inside, &f), 0);
@@ -848,7 +848,7 @@ look_inside(void *by_hand)
     return cut;
 }
 
-START_TEST(test_claim_6_25_a_fork_waits_for_the_lock)
+CLAIM_TESTS(test_a_fork_waits_for_the_lock, 2)
 {
     struct fellow f = {.body = come_and_go_in_the_head};
     if (_i) {
@@ -889,7 +889,7 @@ take_the_head(void *Py_UNUSED(arg))
     return 0;
 }
 
-START_TEST(test_claim_6_26_whoever_forks)
+CLAIM_TEST(test_whoever_forks)
 {
     struct fellow f = {.body = sit_in_the_head};
     start(&f);
@@ -900,40 +900,3 @@ START_TEST(test_claim_6_26_whoever_forks)
 }
 END_TEST
 
-int
-main(void)
-{
-    Suite *suite = suite_create("sleeping");
-    TCase *tc = tcase_create("claims of chapter 6");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_6_1_a_wakeup_is_kept);
-    tcase_add_test(tc, test_claim_6_2_a_wait_is_never_too_short);
-    tcase_add_loop_test(tc, test_claim_6_3_a_wakeup_publishes, 0, 2);
-    tcase_add_loop_test(tc, test_claim_6_4_a_signal_ends_the_wait, 0, 2);
-    tcase_add_test(tc, test_claim_6_5_a_failing_system_is_fatal);
-    tcase_add_test(tc, test_claim_6_8_an_uncontended_raw_mutex_is_one_bit);
-    tcase_add_test(tc, test_claim_6_9_waiters_are_woken_newest_first);
-    tcase_add_test(tc, test_claim_6_10_an_unlock_does_not_hand_over);
-    tcase_add_test(tc, test_claim_6_11_unlocking_a_free_one_is_fatal);
-    tcase_add_test(tc, test_claim_6_12_a_signal_leaves_the_record_in_its_place);
-    tcase_add_test(tc, test_claim_6_13_no_waiter_leaves_before_its_wakeup);
-    tcase_add_loop_test(tc, test_claim_6_14_never_two_inside, 0, 4);
-    tcase_add_test(tc, test_claim_6_15_one_at_a_time_or_as_many_as_like);
-    tcase_add_test(tc, test_claim_6_16_attaching_has_rules);
-    tcase_add_test(tc, test_claim_6_17_a_thread_can_be_held_back);
-    tcase_add_test(tc, test_claim_6_18_a_wait_lets_go_and_comes_back);
-    tcase_add_test(tc, test_claim_6_19_pending_calls_are_the_main_threads);
-    tcase_add_test(tc, test_claim_6_19_a_round_has_an_end);
-    tcase_add_test(tc, test_claim_6_20_a_handler_may_add_a_call);
-    tcase_add_test(tc, test_claim_6_20_every_thread_may_add_a_call);
-    tcase_add_test(tc, test_claim_6_22_who_lets_go_must_be_attached);
-    tcase_add_test(tc, test_claim_6_22_a_read_lets_others_attach);
-    tcase_add_test(tc, test_claim_6_21_a_child_starts_with_a_clean_house);
-    tcase_add_test(tc, test_claim_6_21_nobody_waits_for_the_gil_in_a_child);
-    tcase_add_test(tc, test_claim_6_23_no_call_is_made_twice);
-    tcase_add_loop_test(tc, test_claim_6_24_who_was_making_calls, 0, 2);
-    tcase_add_loop_test(tc, test_claim_6_25_a_fork_waits_for_the_lock, 0, 2);
-    tcase_add_test(tc, test_claim_6_26_whoever_forks);
-    return support_run(suite);
-}

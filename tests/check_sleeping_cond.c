@@ -1,4 +1,4 @@
-// Claims 6.1 to 6.3, 6.6 and 6.7 of the book, chapter 6, on mutex and condition.
+// Claims a-wakeup-is-kept to a-wakeup-publishes, only-an-empty-wakeup-is-told-as-a-signal and a-failing-system-is-fatal-sleeping-too of the book, chapter 7, on mutex and condition.
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -44,7 +44,7 @@ our_cond_destroy(pthread_cond_t *cond)
 #define KEEP_OWN_NAMES
 #include "own_lot.h"
 
-START_TEST(test_claim_6_1_a_wakeup_is_kept)
+CLAIM_TEST(test_a_wakeup_is_kept)
 {
     _PySemaphore s;
     _PySemaphore_Init(&s);
@@ -60,7 +60,7 @@ START_TEST(test_claim_6_1_a_wakeup_is_kept)
     _PySemaphore_Destroy(&s);
 }
 END_TEST
-START_TEST(test_claim_6_2_a_wait_is_never_too_short)
+CLAIM_TEST(test_a_wait_is_never_too_short)
 {
     static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
     _PySemaphore s;
@@ -97,7 +97,7 @@ answer_letters(struct fellow *me)
     }
 }
 
-START_TEST(test_claim_6_3_a_wakeup_publishes)
+CLAIM_TESTS(test_a_wakeup_publishes, 2)
 {
     struct mail mail = {.timeout = _i == 0 ? -1 : PyTime_MAX};
     struct fellow f = {.body = answer_letters, .arg = &mail};
@@ -125,7 +125,7 @@ nap_twice(struct fellow *me)
     wait_for(s, -1);
 }
 
-START_TEST(test_claim_6_6_only_an_empty_wakeup_is_told_as_a_signal)
+CLAIM_TEST(test_only_an_empty_wakeup_is_told_as_a_signal)
 {
     _PySemaphore s;
     struct fellow f = {.body = nap_twice, .arg = &s};
@@ -160,7 +160,7 @@ doom_by_cond(void)
     _PySemaphore_Init(&s);
 }
 
-START_TEST(test_claim_6_7_a_failing_system_is_fatal)
+CLAIM_TEST(test_a_failing_system_is_fatal_sleeping_too)
 {
     dies_saying(doom_by_mutex, "Fatal Python error: own_Semaphore_Init: "
                                "parking_lot: pthread_mutex_init failed\n");
@@ -168,7 +168,7 @@ START_TEST(test_claim_6_7_a_failing_system_is_fatal)
                               "parking_lot: pthread_cond_init failed\n");
 }
 END_TEST
-START_TEST(test_claim_6_7_what_was_made_is_given_back)
+CLAIM_TEST(test_what_was_made_is_given_back)
 {
     _PySemaphore s;
     for (int i = 0; i < 3; i++) {
@@ -179,19 +179,3 @@ START_TEST(test_claim_6_7_what_was_made_is_given_back)
     }
 }
 END_TEST
-
-int
-main(void)
-{
-    Suite *suite = suite_create("sleeping on conditions");
-    TCase *tc = tcase_create("claims of chapter 6");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_6_1_a_wakeup_is_kept);
-    tcase_add_test(tc, test_claim_6_2_a_wait_is_never_too_short);
-    tcase_add_loop_test(tc, test_claim_6_3_a_wakeup_publishes, 0, 2);
-    tcase_add_test(tc, test_claim_6_6_only_an_empty_wakeup_is_told_as_a_signal);
-    tcase_add_test(tc, test_claim_6_7_a_failing_system_is_fatal);
-    tcase_add_test(tc, test_claim_6_7_what_was_made_is_given_back);
-    return support_run(suite);
-}

@@ -1,4 +1,4 @@
-// Claims of the book, chapter 14: the locks of the library as it was built.
+// Claims of the book, chapter 19: the locks of the library as it was built.
 #include "host/ceval.h"
 #include "host/object.h"
 #include "pysync/pycore_critical_section.h"
@@ -22,23 +22,14 @@
 #include "pythread/pycore_pythread.h"
 #include "support.h"
 
-static int
-run_case(const char *name, TCase *tc)
-{
-    Suite *suite = suite_create(name);
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    return support_run(suite);
-}
-
-START_TEST(test_claim_14_1_the_longest_timeout)
+CLAIM_TEST(test_the_longest_timeout)
 {
     ck_assert_int_eq(PY_TIMEOUT_MAX, 9223372036854775);
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX), 9223372036854775000);
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX + 1), PyTime_MAX);
 }
 END_TEST
-START_TEST(test_claim_14_2_units_of_time)
+CLAIM_TEST(test_units_of_time)
 {
     static const struct { PyTime_t ns, floor, ceiling, even, up; } row[] = {
         {0, 0, 0, 0, 0}, {1, 0, 1, 0, 1}, {499, 0, 1, 0, 1}, {500, 0, 1, 0, 1},
@@ -59,7 +50,7 @@ START_TEST(test_claim_14_2_units_of_time)
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PyTime_MIN), PyTime_MIN);
 }
 END_TEST
-START_TEST(test_claim_14_2_a_timespec_has_no_negative_part)
+CLAIM_TEST(test_a_timespec_has_no_negative_part)
 {
     static const struct { PyTime_t ns; long long s; long n; } row[] = {
         {0, 0, 0}, {1, 0, 1}, {999999999, 0, 999999999}, {1000000000, 1, 0},
@@ -82,7 +73,7 @@ static void try_it(void *lock)
 { ck_assert_int_eq(PyThread_acquire_lock(lock, NOWAIT_LOCK), 0); }
 static void release_it(void *lock) { PyThread_release_lock(lock); }
 
-START_TEST(test_claim_14_4_any_thread_may_release)
+CLAIM_TEST(test_any_thread_may_release)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     ck_assert_ptr_nonnull(lock);
@@ -115,7 +106,7 @@ increment(void *mode)
     }
 }
 
-START_TEST(test_claim_14_5_one_at_a_time)
+CLAIM_TEST(test_one_at_a_time)
 {
     int mode[4] = {0, 1, 0, 1000};
     guard = PyThread_allocate_lock();
@@ -138,7 +129,7 @@ answer(void *Py_UNUSED(arg))
     }
 }
 
-START_TEST(test_claim_14_6_a_waiter_gets_it_when_it_is_released)
+CLAIM_TEST(test_a_waiter_gets_it_when_it_is_released)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -169,7 +160,7 @@ sleep_for_it(void *Py_UNUSED(arg))
     pass_gate(NULL);                        /* alive, for until_asleep to see */
 }
 
-START_TEST(test_claim_14_6_a_waiter_sleeps)
+CLAIM_TEST(test_a_waiter_sleeps)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -190,7 +181,7 @@ START_TEST(test_claim_14_6_a_waiter_sleeps)
     PyThread_free_lock(sleeper.lock);
 }
 END_TEST
-START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
+CLAIM_TEST(test_a_wait_in_vain_takes_its_time)
 {
     static const PY_TIMEOUT_T us[] = {0, 1, 2000};
     PyTime_t began, now;
@@ -210,7 +201,7 @@ START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_8_released_twice)
+CLAIM_TEST(test_released_twice)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     PyThread_acquire_lock(lock, WAIT_LOCK);
@@ -222,7 +213,7 @@ START_TEST(test_claim_14_8_released_twice)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_9_no_memory_no_lock)
+CLAIM_TEST(test_no_memory_no_lock)
 {
     PyThread_init_thread();
     long before = live_blocks();
@@ -241,7 +232,7 @@ attach_and_release(void *lock)
     detach_here();
 }
 
-START_TEST(test_claim_14_14_others_run_meanwhile)
+CLAIM_TEST(test_others_run_meanwhile)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -263,7 +254,7 @@ START_TEST(test_claim_14_14_others_run_meanwhile)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_21_timeouts_are_checked)
+CLAIM_TEST(test_timeouts_are_checked)
 {
     const PyTime_t most = 9223372036854775000;
     const struct { PyTime_t ns; int given, blocking; PY_TIMEOUT_T want; const char *said; }
@@ -288,7 +279,7 @@ START_TEST(test_claim_14_21_timeouts_are_checked)
 END_TEST
 static void take_it(void *lock) { PyThread_acquire_lock(lock, WAIT_LOCK); }
 
-START_TEST(test_claim_14_22_made_anew_in_a_child)
+CLAIM_TEST(test_made_anew_in_a_child)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     run_and_join(take_it, lock);                    /* and its holder is gone */
@@ -310,7 +301,7 @@ START_TEST(test_claim_14_22_made_anew_in_a_child)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_15_a_signal_interrupts_who_wants_it)
+CLAIM_TEST(test_a_signal_interrupts_who_wants_it)
 {
     PyTime_t began, now;
     PyThread_type_lock lock = PyThread_allocate_lock();
@@ -339,7 +330,7 @@ fail_the_fifth_time(void *calls)
     return -1;
 }
 
-START_TEST(test_claim_14_18_only_a_failing_call_interrupts)
+CLAIM_TESTS(test_only_a_failing_call_interrupts, 2)
 {
     int calls = 0;
     PyThread_type_lock lock = PyThread_allocate_lock();
@@ -409,7 +400,7 @@ mend_all(void)
     return ok;
 }
 
-START_TEST(test_claim_14_23_what_a_fork_leaves)
+CLAIM_TEST(test_what_a_fork_leaves)
 {
     static void (*const part[])(void *) = {be_in_the_middle, wait_for_mine, wait_for_event};
     PyThread_handle_t thread[3];
@@ -437,26 +428,3 @@ START_TEST(test_claim_14_23_what_a_fork_leaves)
     _PySemaphore_Destroy(&middle.sema);
 }
 END_TEST
-
-int
-main(void)
-{
-    TCase *tc = tcase_create("claims of chapter 14");
-    tcase_add_test(tc, test_claim_14_1_the_longest_timeout);
-    tcase_add_test(tc, test_claim_14_2_units_of_time);
-    tcase_add_test(tc, test_claim_14_2_a_timespec_has_no_negative_part);
-    tcase_add_test(tc, test_claim_14_4_any_thread_may_release);
-    tcase_add_test(tc, test_claim_14_5_one_at_a_time);
-    tcase_add_test(tc, test_claim_14_6_a_waiter_gets_it_when_it_is_released);
-    tcase_add_test(tc, test_claim_14_6_a_waiter_sleeps);
-    tcase_add_test(tc, test_claim_14_7_a_wait_in_vain_takes_its_time);
-    tcase_add_test(tc, test_claim_14_8_released_twice);
-    tcase_add_test(tc, test_claim_14_9_no_memory_no_lock);
-    tcase_add_test(tc, test_claim_14_14_others_run_meanwhile);
-    tcase_add_test(tc, test_claim_14_21_timeouts_are_checked);
-    tcase_add_test(tc, test_claim_14_22_made_anew_in_a_child);
-    tcase_add_test(tc, test_claim_14_15_a_signal_interrupts_who_wants_it);
-    tcase_add_loop_test(tc, test_claim_14_18_only_a_failing_call_interrupts, 0, 2);
-    tcase_add_test(tc, test_claim_14_23_what_a_fork_leaves);
-    return run_case("thread locks", tc);
-}

@@ -1,4 +1,4 @@
-// Claims of the book, chapter 14: locks of mutex and condition.
+// Claims of the book, chapter 19: locks of mutex and condition.
 #define GF_USE_COND_LOCK
 #include "locks_again.h"
 #include "thread_tools.h"
@@ -18,15 +18,6 @@
 #include "host/threads.h"
 #include "pythread/pycore_pythread.h"
 #include "support.h"
-
-static int
-run_case(const char *name, TCase *tc)
-{
-    Suite *suite = suite_create(name);
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    return support_run(suite);
-}
 
 static FILE *ear;
 static int mouth;
@@ -55,14 +46,14 @@ heard(const char *text)
 
 static int fail_at_once(void *calls) { ++*(int *)calls; return -1; }
 
-START_TEST(test_claim_14_1_the_longest_timeout)
+CLAIM_TEST(test_the_longest_timeout)
 {
     ck_assert_int_eq(PY_TIMEOUT_MAX, 9223372036854775);
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX), 9223372036854775000);
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX + 1), PyTime_MAX);
 }
 END_TEST
-START_TEST(test_claim_14_2_units_of_time)
+CLAIM_TEST(test_units_of_time)
 {
     static const struct { PyTime_t ns, floor, ceiling, even, up; } row[] = {
         {0, 0, 0, 0, 0}, {1, 0, 1, 0, 1}, {499, 0, 1, 0, 1}, {500, 0, 1, 0, 1},
@@ -83,7 +74,7 @@ START_TEST(test_claim_14_2_units_of_time)
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PyTime_MIN), PyTime_MIN);
 }
 END_TEST
-START_TEST(test_claim_14_2_a_timespec_has_no_negative_part)
+CLAIM_TEST(test_a_timespec_has_no_negative_part)
 {
     static const struct { PyTime_t ns; long long s; long n; } row[] = {
         {0, 0, 0}, {1, 0, 1}, {999999999, 0, 999999999}, {1000000000, 1, 0},
@@ -106,7 +97,7 @@ static void try_it(void *lock)
 { ck_assert_int_eq(PyThread_acquire_lock(lock, NOWAIT_LOCK), 0); }
 static void release_it(void *lock) { PyThread_release_lock(lock); }
 
-START_TEST(test_claim_14_4_any_thread_may_release)
+CLAIM_TEST(test_any_thread_may_release)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     ck_assert_ptr_nonnull(lock);
@@ -139,7 +130,7 @@ increment(void *mode)
     }
 }
 
-START_TEST(test_claim_14_5_one_at_a_time)
+CLAIM_TEST(test_one_at_a_time)
 {
     int mode[4] = {0, 1, 0, 1000};
     guard = PyThread_allocate_lock();
@@ -162,7 +153,7 @@ answer(void *Py_UNUSED(arg))
     }
 }
 
-START_TEST(test_claim_14_6_a_waiter_gets_it_when_it_is_released)
+CLAIM_TEST(test_a_waiter_gets_it_when_it_is_released)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -193,7 +184,7 @@ sleep_for_it(void *Py_UNUSED(arg))
     pass_gate(NULL);                        /* alive, for until_asleep to see */
 }
 
-START_TEST(test_claim_14_6_a_waiter_sleeps)
+CLAIM_TEST(test_a_waiter_sleeps)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -214,7 +205,7 @@ START_TEST(test_claim_14_6_a_waiter_sleeps)
     PyThread_free_lock(sleeper.lock);
 }
 END_TEST
-START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
+CLAIM_TEST(test_a_wait_in_vain_takes_its_time)
 {
     static const PY_TIMEOUT_T us[] = {0, 1, 2000};
     PyTime_t began, now;
@@ -234,7 +225,7 @@ START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_8_released_twice)
+CLAIM_TEST(test_released_twice)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     PyThread_acquire_lock(lock, WAIT_LOCK);
@@ -246,7 +237,7 @@ START_TEST(test_claim_14_8_released_twice)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_9_no_memory_no_lock)
+CLAIM_TEST(test_no_memory_no_lock)
 {
     PyThread_init_thread();
     long before = live_blocks();
@@ -265,7 +256,7 @@ attach_and_release(void *lock)
     detach_here();
 }
 
-START_TEST(test_claim_14_14_others_run_meanwhile)
+CLAIM_TEST(test_others_run_meanwhile)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -287,7 +278,7 @@ START_TEST(test_claim_14_14_others_run_meanwhile)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_21_timeouts_are_checked)
+CLAIM_TEST(test_timeouts_are_checked)
 {
     const PyTime_t most = 9223372036854775000;
     const struct { PyTime_t ns; int given, blocking; PY_TIMEOUT_T want; const char *said; }
@@ -312,7 +303,7 @@ START_TEST(test_claim_14_21_timeouts_are_checked)
 END_TEST
 static void take_it(void *lock) { PyThread_acquire_lock(lock, WAIT_LOCK); }
 
-START_TEST(test_claim_14_22_made_anew_in_a_child)
+CLAIM_TEST(test_made_anew_in_a_child)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     run_and_join(take_it, lock);                    /* and its holder is gone */
@@ -334,7 +325,7 @@ START_TEST(test_claim_14_22_made_anew_in_a_child)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_3_conditions_and_their_clock)
+CLAIM_TEST(test_conditions_and_their_clock)
 {
     struct timespec abs, now;
     clockid_t clock;
@@ -359,7 +350,7 @@ START_TEST(test_claim_14_3_conditions_and_their_clock)
     }
 }
 END_TEST
-START_TEST(test_claim_14_13_nothing_is_detached_for_nothing)
+CLAIM_TEST(test_nothing_is_detached_for_nothing)
 {
     static const PyTime_t none[] = {0, -1, -999};
     PyThread_type_lock lock = again_allocate_lock();
@@ -382,7 +373,7 @@ START_TEST(test_claim_14_13_nothing_is_detached_for_nothing)
     again_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_11_failures_are_reported)
+CLAIM_TEST(test_failures_are_reported_lock_too)
 {
     static const struct { const char *call; PY_TIMEOUT_T us; int held; } row[] = {
         {"pthread_mutex_trylock", 0, 0}, {"pthread_mutex_lock", -1, 0},
@@ -408,7 +399,7 @@ START_TEST(test_claim_14_11_failures_are_reported)
     }
 }
 END_TEST
-START_TEST(test_claim_14_11_a_lock_that_cannot_be_made_or_freed)
+CLAIM_TEST(test_a_lock_that_cannot_be_made_or_freed)
 {
     static const char *const calls[] = {"pthread_mutex_init", "pthread_cond_init",
         "pthread_cond_destroy", "pthread_mutex_destroy"};
@@ -427,7 +418,7 @@ START_TEST(test_claim_14_11_a_lock_that_cannot_be_made_or_freed)
 }
 END_TEST
 
-START_TEST(test_claim_14_11_release_reports)
+CLAIM_TEST(test_release_reports)
 {
     PyThread_type_lock lock = again_allocate_lock();
     listen();
@@ -437,7 +428,7 @@ START_TEST(test_claim_14_11_release_reports)
     again_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_12_woken_for_nothing)
+CLAIM_TEST(test_woken_for_nothing)
 {
     pthread_lock *lock = again_allocate_lock();
     doom("pthread_mutex_trylock", EBUSY, 1);
@@ -458,7 +449,7 @@ START_TEST(test_claim_14_12_woken_for_nothing)
     again_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_20_a_condition_hears_no_signal)
+CLAIM_TEST(test_a_condition_hears_no_signal)
 {
     PyThread_type_lock lock = again_allocate_lock();
     again_acquire_lock(lock, WAIT_LOCK);
@@ -479,30 +470,3 @@ START_TEST(test_claim_14_20_a_condition_hears_no_signal)
     again_free_lock(lock);
 }
 END_TEST
-
-int
-main(void)
-{
-    TCase *tc = tcase_create("claims of chapter 14");
-    tcase_add_test(tc, test_claim_14_1_the_longest_timeout);
-    tcase_add_test(tc, test_claim_14_2_units_of_time);
-    tcase_add_test(tc, test_claim_14_2_a_timespec_has_no_negative_part);
-    tcase_add_test(tc, test_claim_14_4_any_thread_may_release);
-    tcase_add_test(tc, test_claim_14_5_one_at_a_time);
-    tcase_add_test(tc, test_claim_14_6_a_waiter_gets_it_when_it_is_released);
-    tcase_add_test(tc, test_claim_14_6_a_waiter_sleeps);
-    tcase_add_test(tc, test_claim_14_7_a_wait_in_vain_takes_its_time);
-    tcase_add_test(tc, test_claim_14_8_released_twice);
-    tcase_add_test(tc, test_claim_14_9_no_memory_no_lock);
-    tcase_add_test(tc, test_claim_14_14_others_run_meanwhile);
-    tcase_add_test(tc, test_claim_14_21_timeouts_are_checked);
-    tcase_add_test(tc, test_claim_14_22_made_anew_in_a_child);
-    tcase_add_test(tc, test_claim_14_3_conditions_and_their_clock);
-    tcase_add_test(tc, test_claim_14_11_failures_are_reported);
-    tcase_add_test(tc, test_claim_14_11_a_lock_that_cannot_be_made_or_freed);
-    tcase_add_test(tc, test_claim_14_11_release_reports);
-    tcase_add_test(tc, test_claim_14_12_woken_for_nothing);
-    tcase_add_test(tc, test_claim_14_13_nothing_is_detached_for_nothing);
-    tcase_add_test(tc, test_claim_14_20_a_condition_hears_no_signal);
-    return run_case("thread locks, mutex and condition", tc);
-}

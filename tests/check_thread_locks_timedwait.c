@@ -1,4 +1,4 @@
-// Claims of the book, chapter 14: locks of semaphores without sem_clockwait.
+// Claims of the book, chapter 19: locks of semaphores without sem_clockwait.
 #define GF_NO_SEM_CLOCKWAIT
 #include "locks_again.h"
 #include "thread_tools.h"
@@ -19,15 +19,6 @@
 #include "host/threads.h"
 #include "pythread/pycore_pythread.h"
 #include "support.h"
-
-static int
-run_case(const char *name, TCase *tc)
-{
-    Suite *suite = suite_create(name);
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    return support_run(suite);
-}
 
 static FILE *ear;
 static int mouth;
@@ -54,14 +45,14 @@ heard(const char *text)
     return strcmp(said, text) == 0;
 }
 
-START_TEST(test_claim_14_1_the_longest_timeout)
+CLAIM_TEST(test_the_longest_timeout)
 {
     ck_assert_int_eq(PY_TIMEOUT_MAX, 9223372036854775);
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX), 9223372036854775000);
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX + 1), PyTime_MAX);
 }
 END_TEST
-START_TEST(test_claim_14_2_units_of_time)
+CLAIM_TEST(test_units_of_time)
 {
     static const struct { PyTime_t ns, floor, ceiling, even, up; } row[] = {
         {0, 0, 0, 0, 0}, {1, 0, 1, 0, 1}, {499, 0, 1, 0, 1}, {500, 0, 1, 0, 1},
@@ -82,7 +73,7 @@ START_TEST(test_claim_14_2_units_of_time)
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PyTime_MIN), PyTime_MIN);
 }
 END_TEST
-START_TEST(test_claim_14_2_a_timespec_has_no_negative_part)
+CLAIM_TEST(test_a_timespec_has_no_negative_part)
 {
     static const struct { PyTime_t ns; long long s; long n; } row[] = {
         {0, 0, 0}, {1, 0, 1}, {999999999, 0, 999999999}, {1000000000, 1, 0},
@@ -105,7 +96,7 @@ static void try_it(void *lock)
 { ck_assert_int_eq(PyThread_acquire_lock(lock, NOWAIT_LOCK), 0); }
 static void release_it(void *lock) { PyThread_release_lock(lock); }
 
-START_TEST(test_claim_14_4_any_thread_may_release)
+CLAIM_TEST(test_any_thread_may_release)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     ck_assert_ptr_nonnull(lock);
@@ -138,7 +129,7 @@ increment(void *mode)
     }
 }
 
-START_TEST(test_claim_14_5_one_at_a_time)
+CLAIM_TEST(test_one_at_a_time)
 {
     int mode[4] = {0, 1, 0, 1000};
     guard = PyThread_allocate_lock();
@@ -161,7 +152,7 @@ answer(void *Py_UNUSED(arg))
     }
 }
 
-START_TEST(test_claim_14_6_a_waiter_gets_it_when_it_is_released)
+CLAIM_TEST(test_a_waiter_gets_it_when_it_is_released)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -192,7 +183,7 @@ sleep_for_it(void *Py_UNUSED(arg))
     pass_gate(NULL);                        /* alive, for until_asleep to see */
 }
 
-START_TEST(test_claim_14_6_a_waiter_sleeps)
+CLAIM_TEST(test_a_waiter_sleeps)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -213,7 +204,7 @@ START_TEST(test_claim_14_6_a_waiter_sleeps)
     PyThread_free_lock(sleeper.lock);
 }
 END_TEST
-START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
+CLAIM_TEST(test_a_wait_in_vain_takes_its_time)
 {
     static const PY_TIMEOUT_T us[] = {0, 1, 2000};
     PyTime_t began, now;
@@ -233,7 +224,7 @@ START_TEST(test_claim_14_7_a_wait_in_vain_takes_its_time)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_8_released_twice)
+CLAIM_TEST(test_released_twice)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     PyThread_acquire_lock(lock, WAIT_LOCK);
@@ -245,7 +236,7 @@ START_TEST(test_claim_14_8_released_twice)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_9_no_memory_no_lock)
+CLAIM_TEST(test_no_memory_no_lock)
 {
     PyThread_init_thread();
     long before = live_blocks();
@@ -264,7 +255,7 @@ attach_and_release(void *lock)
     detach_here();
 }
 
-START_TEST(test_claim_14_14_others_run_meanwhile)
+CLAIM_TEST(test_others_run_meanwhile)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -286,7 +277,7 @@ START_TEST(test_claim_14_14_others_run_meanwhile)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_21_timeouts_are_checked)
+CLAIM_TEST(test_timeouts_are_checked)
 {
     const PyTime_t most = 9223372036854775000;
     const struct { PyTime_t ns; int given, blocking; PY_TIMEOUT_T want; const char *said; }
@@ -311,7 +302,7 @@ START_TEST(test_claim_14_21_timeouts_are_checked)
 END_TEST
 static void take_it(void *lock) { PyThread_acquire_lock(lock, WAIT_LOCK); }
 
-START_TEST(test_claim_14_22_made_anew_in_a_child)
+CLAIM_TEST(test_made_anew_in_a_child)
 {
     PyThread_type_lock lock = PyThread_allocate_lock();
     run_and_join(take_it, lock);                    /* and its holder is gone */
@@ -333,7 +324,7 @@ START_TEST(test_claim_14_22_made_anew_in_a_child)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_3_conditions_and_their_clock)
+CLAIM_TEST(test_conditions_and_their_clock)
 {
     struct timespec abs, now;
     clockid_t clock;
@@ -358,7 +349,7 @@ START_TEST(test_claim_14_3_conditions_and_their_clock)
     }
 }
 END_TEST
-START_TEST(test_claim_14_13_nothing_is_detached_for_nothing)
+CLAIM_TEST(test_nothing_is_detached_for_nothing)
 {
     static const PyTime_t none[] = {0, -1, -999};
     PyThread_type_lock lock = again_allocate_lock();
@@ -381,7 +372,7 @@ START_TEST(test_claim_14_13_nothing_is_detached_for_nothing)
     again_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_15_a_signal_interrupts_who_wants_it)
+CLAIM_TEST(test_a_signal_interrupts_who_wants_it)
 {
     PyTime_t began, now;
     PyThread_type_lock lock = PyThread_allocate_lock();
@@ -410,7 +401,7 @@ fail_the_fifth_time(void *calls)
     return -1;
 }
 
-START_TEST(test_claim_14_18_only_a_failing_call_interrupts)
+CLAIM_TESTS(test_only_a_failing_call_interrupts, 2)
 {
     int calls = 0;
     PyThread_type_lock lock = PyThread_allocate_lock();
@@ -429,7 +420,7 @@ START_TEST(test_claim_14_18_only_a_failing_call_interrupts)
     PyThread_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_10_failures_are_reported)
+CLAIM_TEST(test_failures_are_reported_lock)
 {
     static const struct { const char *call; PY_TIMEOUT_T us; const char *said; } row[] = {
         {"sem_trywait", 0, "sem_trywait: Invalid argument\n"},
@@ -451,7 +442,7 @@ START_TEST(test_claim_14_10_failures_are_reported)
     again_free_lock(lock);
 }
 END_TEST
-START_TEST(test_claim_14_10_a_lock_that_cannot_be_made)
+CLAIM_TEST(test_a_lock_that_cannot_be_made)
 {
     long before = live_blocks();
     listen();
@@ -466,7 +457,7 @@ START_TEST(test_claim_14_10_a_lock_that_cannot_be_made)
     ck_assert_int_eq(live_blocks(), before);
 }
 END_TEST
-START_TEST(test_claim_14_16_the_moment_stays)
+CLAIM_TEST(test_the_moment_stays)
 {
     PyThread_type_lock lock = again_allocate_lock();
     listen();
@@ -491,7 +482,7 @@ START_TEST(test_claim_14_16_the_moment_stays)
 END_TEST
 static int note_call(void *count) { ++*(int *)count; return 0; }
 
-START_TEST(test_claim_14_17_the_time_left_shrinks)
+CLAIM_TEST(test_the_time_left_shrinks)
 {
     const PyTime_t timeout = 30 * 1000 * 1000;
     PyTime_t began, now;
@@ -527,7 +518,7 @@ outlast(void *time)
 
 static int release_now(void *lock) { again_release_lock(lock); return 0; }
 
-START_TEST(test_claim_14_19_a_call_may_take_its_time)
+CLAIM_TEST(test_a_call_may_take_its_time)
 {
     PyTime_t timeout = 1000000;
     PyThread_type_lock lock = again_allocate_lock();
@@ -545,32 +536,3 @@ START_TEST(test_claim_14_19_a_call_may_take_its_time)
     again_free_lock(lock);
 }
 END_TEST
-
-int
-main(void)
-{
-    TCase *tc = tcase_create("claims of chapter 14");
-    tcase_add_test(tc, test_claim_14_1_the_longest_timeout);
-    tcase_add_test(tc, test_claim_14_2_units_of_time);
-    tcase_add_test(tc, test_claim_14_2_a_timespec_has_no_negative_part);
-    tcase_add_test(tc, test_claim_14_4_any_thread_may_release);
-    tcase_add_test(tc, test_claim_14_5_one_at_a_time);
-    tcase_add_test(tc, test_claim_14_6_a_waiter_gets_it_when_it_is_released);
-    tcase_add_test(tc, test_claim_14_6_a_waiter_sleeps);
-    tcase_add_test(tc, test_claim_14_7_a_wait_in_vain_takes_its_time);
-    tcase_add_test(tc, test_claim_14_8_released_twice);
-    tcase_add_test(tc, test_claim_14_9_no_memory_no_lock);
-    tcase_add_test(tc, test_claim_14_14_others_run_meanwhile);
-    tcase_add_test(tc, test_claim_14_21_timeouts_are_checked);
-    tcase_add_test(tc, test_claim_14_22_made_anew_in_a_child);
-    tcase_add_test(tc, test_claim_14_15_a_signal_interrupts_who_wants_it);
-    tcase_add_loop_test(tc, test_claim_14_18_only_a_failing_call_interrupts, 0, 2);
-    tcase_add_test(tc, test_claim_14_3_conditions_and_their_clock);
-    tcase_add_test(tc, test_claim_14_10_failures_are_reported);
-    tcase_add_test(tc, test_claim_14_10_a_lock_that_cannot_be_made);
-    tcase_add_test(tc, test_claim_14_13_nothing_is_detached_for_nothing);
-    tcase_add_test(tc, test_claim_14_16_the_moment_stays);
-    tcase_add_test(tc, test_claim_14_17_the_time_left_shrinks);
-    tcase_add_test(tc, test_claim_14_19_a_call_may_take_its_time);
-    return run_case("thread locks, timedwait", tc);
-}

@@ -1,4 +1,4 @@
-// Claims of the book, chapter 13: threads, storage of their own, and their handles.
+// Claims of the book, chapter 6: threads, storage of their own, and their handles.
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
@@ -97,7 +97,7 @@ crowd_goes(int n)
         ck_assert_int_eq(PyThread_join_thread(crowd_handles[i]), 0);
     }
 }
-START_TEST(test_claim_13_2_a_thread_runs_its_function_once)
+CLAIM_TEST(test_a_thread_runs_its_function_once)
 {
     struct report r = {.told = "before"};
     PyThread_ident_t ident;
@@ -109,7 +109,7 @@ START_TEST(test_claim_13_2_a_thread_runs_its_function_once)
     ck_assert_uint_ne(r.native, PyThread_get_thread_native_id());
 }
 END_TEST
-START_TEST(test_claim_13_3_the_ident_is_the_same_on_both_sides)
+CLAIM_TEST(test_the_ident_is_the_same_on_both_sides)
 {
     enum { N = 20 };
     struct report r[N] = {0};
@@ -132,7 +132,7 @@ START_TEST(test_claim_13_3_the_ident_is_the_same_on_both_sides)
     }
 }
 END_TEST
-START_TEST(test_claim_13_4_ten_thousand_starts_and_joins)
+CLAIM_TEST(test_ten_thousand_starts_and_joins)
 {
     enum { CROWD = 100 };
     PyThread_ident_t ident;
@@ -154,7 +154,7 @@ START_TEST(test_claim_13_4_ten_thousand_starts_and_joins)
     wait_for_tasks();
 }
 END_TEST
-START_TEST(test_claim_13_5_a_detached_thread_cleans_up)
+CLAIM_TEST(test_a_detached_thread_cleans_up)
 {
     int count = 0;
     long before = live_blocks();
@@ -168,7 +168,7 @@ START_TEST(test_claim_13_5_a_detached_thread_cleans_up)
     ck_assert_int_eq(live_blocks(), before);
 }
 END_TEST
-START_TEST(test_claim_13_8_detach_races_with_the_end)
+CLAIM_TEST(test_detach_races_with_the_end)
 {
     int count = 0;
     for (int i = 0; i < 2000; i++) {
@@ -188,7 +188,7 @@ START_TEST(test_claim_13_8_detach_races_with_the_end)
     ck_assert_int_eq(_Py_atomic_load_int(&count), 2000);
 }
 END_TEST
-START_TEST(test_claim_13_9_the_native_id_is_the_kernels)
+CLAIM_TEST(test_the_native_id_is_the_kernels)
 {
     struct report r = {0};
     unsigned long ident = PyThread_get_thread_ident();
@@ -224,14 +224,14 @@ leave_early(void *arg)
     leave_from_depth(10, arg);
 }
 
-START_TEST(test_claim_13_10_exit_ends_one_thread)
+CLAIM_TEST(test_exit_ends_one_thread)
 {
     int steps = 0;
     run_and_join(leave_early, &steps);
     ck_assert_int_eq(steps, 11);
 }
 END_TEST
-START_TEST(test_claim_13_10_exit_first_of_all_ends_the_process)
+CLAIM_TEST(test_exit_first_of_all_ends_the_process)
 {
     int status = -1;
     pid_t child = fork();
@@ -254,7 +254,7 @@ hang(void *Py_UNUSED(arg))
     _Py_atomic_store_int(&hung_up, 1);
 }
 
-START_TEST(test_claim_13_11_a_hanging_thread_stays)
+CLAIM_TEST(test_a_hanging_thread_stays)
 {
     struct sigaction action = {.sa_handler = see_signal};
     sigaction(SIGUSR1, &action, NULL);
@@ -268,7 +268,7 @@ START_TEST(test_claim_13_11_a_hanging_thread_stays)
     ck_assert_int_eq(_Py_atomic_load_int(&hung_up), 0);
 }
 END_TEST
-START_TEST(test_claim_13_12_the_default_is_the_systems)
+CLAIM_TEST(test_the_default_is_the_systems)
 {
     pthread_attr_t attrs;
     size_t given;
@@ -285,7 +285,7 @@ START_TEST(test_claim_13_12_the_default_is_the_systems)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_13_the_edges_of_the_stack_size)
+CLAIM_TEST(test_the_edges_of_the_stack_size)
 {
     long systems = sysconf(_SC_THREAD_STACK_MIN);
     size_t least = systems > 32768 ? (size_t)systems : 32768;
@@ -305,7 +305,7 @@ START_TEST(test_claim_13_13_the_edges_of_the_stack_size)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_14_the_stack_is_as_large_as_was_set)
+CLAIM_TESTS(test_the_stack_is_as_large_as_was_set, 4)
 {
     static const size_t sizes[] = {
         128 * 1024, 1000 * 1000, 2 * 1024 * 1024, 64 * 1024 * 1024};
@@ -323,7 +323,7 @@ START_TEST(test_claim_13_14_the_stack_is_as_large_as_was_set)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_15_an_absurd_size_refuses_every_start)
+CLAIM_TEST(test_an_absurd_size_refuses_every_start)
 {
     struct stack s = {0};
     PyThread_ident_t ident;
@@ -343,7 +343,7 @@ END_TEST
 
 static void get_unattached(void) { PyThread_get_stacksize(); }
 static void set_unattached(void) { PyThread_set_stacksize(0); }
-START_TEST(test_claim_13_15_no_thread_state_no_stack_size)
+CLAIM_TEST(test_no_thread_state_no_stack_size)
 {
     /* must_be_attached */
     dies_saying(get_unattached, "Fatal Python error: PyThread_get_stacksize: "
@@ -352,173 +352,7 @@ START_TEST(test_claim_13_15_no_thread_state_no_stack_size)
                 "the calling thread is not attached: it has no interpreter\n");
 }
 END_TEST
-START_TEST(test_claim_13_16_a_key_is_created_once)
-{
-    static Py_tss_t fixed = Py_tss_NEEDS_INIT;
-    Py_tss_t *keys[] = {&fixed, PyThread_tss_alloc()};
-    int value;
-    for (int i = 0; i < 2; i++) {
-        Py_tss_t *key = keys[i];
-        ck_assert_int_eq(PyThread_tss_is_created(key), 0);
-        ck_assert_int_eq(PyThread_tss_create(key), 0);
-        ck_assert_int_eq(PyThread_tss_is_created(key), 1);
-        ck_assert_ptr_null(PyThread_tss_get(key));          /* unset */
-        ck_assert_int_eq(PyThread_tss_set(key, &value), 0);
-        ck_assert_int_eq(PyThread_tss_create(key), 0);
-        ck_assert_ptr_eq(PyThread_tss_get(key), &value);    /* still there */
-        PyThread_tss_delete(key);
-        PyThread_tss_delete(key);
-        ck_assert_int_eq(PyThread_tss_is_created(key), 0);
-        ck_assert_int_eq(PyThread_tss_create(key), 0);
-        ck_assert_ptr_null(PyThread_tss_get(key));
-    }
-    PyThread_tss_delete(&fixed);
-    PyThread_tss_free(keys[1]);                             /* deletes it, too */
-    PyThread_tss_free(NULL);
-}
-END_TEST
-START_TEST(test_claim_13_17_set_after_delete)
-{
-    Py_tss_t key = Py_tss_NEEDS_INIT;
-    int value;
-    ck_assert_int_eq(PyThread_tss_create(&key), 0);
-    ck_assert_int_eq(PyThread_tss_set(&key, &value), 0);
-    PyThread_tss_delete(&key);
-    ck_assert_int_eq(PyThread_tss_set(&key, &value), -1);
-    ck_assert_ptr_null(PyErr_Occurred());
-}
-END_TEST
-static Py_tss_t shared_key = Py_tss_NEEDS_INIT;
-
-static void
-keep_own_value(void *arg)
-{
-    void *first = PyThread_tss_get(&shared_key);
-    int set = PyThread_tss_set(&shared_key, arg);
-    meet();                                         /* all have set theirs */
-    void *last = PyThread_tss_get(&shared_key);
-    *(int *)arg = first == NULL && set == 0 && last == arg;
-}
-
-START_TEST(test_claim_13_18_each_thread_has_its_own_value)
-{
-    enum { N = 10 };
-    int good[N] = {0};
-    ck_assert_int_eq(PyThread_tss_create(&shared_key), 0);
-    ck_assert_int_eq(PyThread_tss_set(&shared_key, &shared_key), 0);
-    meet_open(N);
-    run_crowd(N, keep_own_value, good);
-    for (int i = 0; i < N; i++) {
-        ck_assert_int_eq(good[i], 1);
-    }
-    ck_assert_ptr_eq(PyThread_tss_get(&shared_key), &shared_key);
-    PyThread_tss_delete(&shared_key);
-}
-END_TEST
-static void
-leave_a_value(void *block)
-{
-    ck_assert_int_eq(PyThread_tss_set(&shared_key, block), 0);
-}
-
-START_TEST(test_claim_13_19_no_destructor_runs)
-{
-    char *block = malloc(100);
-    ck_assert_int_eq(PyThread_tss_create(&shared_key), 0);
-    memset(block, 'x', 100);
-    run_and_join(leave_a_value, block);
-    for (int i = 0; i < 100; i++) {
-        ck_assert_int_eq(block[i], 'x');            /* a sanitizer looks, too */
-    }
-    free(block);
-    PyThread_tss_delete(&shared_key);
-}
-END_TEST
-START_TEST(test_claim_13_20_keys_run_out)
-{
-    static Py_tss_t keys[PTHREAD_KEYS_MAX + 1];
-    int n = 0;
-    while (n <= PTHREAD_KEYS_MAX && PyThread_tss_create(&keys[n]) == 0) {
-        n++;
-    }
-    ck_assert_int_le(n, PTHREAD_KEYS_MAX);
-    ck_assert_int_eq(PyThread_tss_is_created(&keys[n]), 0);
-    ck_assert_int_eq(PyThread_create_key(), -1);
-    PyThread_tss_delete(&keys[n / 2]);
-    ck_assert_int_eq(PyThread_tss_create(&keys[n]), 0);
-    PyThread_tss_delete(&keys[n]);
-    while (n-- > 0) {
-        PyThread_tss_delete(&keys[n]);
-    }
-}
-END_TEST
-
-START_TEST(test_claim_13_20_no_memory_no_key)
-{
-    oom_arm(1, 1);
-    ck_assert_ptr_null(PyThread_tss_alloc());
-    ck_assert_int_eq(oom_disarm(), 1);
-}
-END_TEST
-START_TEST(test_claim_13_21_the_old_keys)
-{
-    int value, key = PyThread_create_key();
-    ck_assert_int_ge(key, 0);
-    ck_assert_ptr_null(PyThread_get_key_value(key));
-    ck_assert_int_eq(PyThread_set_key_value(key, &value), 0);
-    ck_assert_ptr_eq(PyThread_get_key_value(key), &value);
-    PyThread_ReInitTLS();
-    ck_assert_ptr_eq(PyThread_get_key_value(key), &value);
-    PyThread_delete_key_value(key);
-    ck_assert_ptr_null(PyThread_get_key_value(key));
-    PyThread_delete_key(key);
-    ck_assert_int_eq(PyThread_set_key_value(key, &value), -1);
-}
-END_TEST
-START_TEST(test_claim_13_22_what_the_library_is)
-{
-    char known[255];
-    size_t length = confstr(_CS_GNU_LIBPTHREAD_VERSION, known, sizeof known);
-    ck_assert_uint_gt(length, 1);
-    long before = live_blocks();
-    PyThreadInfoObject *info = (PyThreadInfoObject *)PyThread_GetInfo();
-    ck_assert_str_eq(info->name, "pthread");
-    ck_assert_str_eq(info->lock, "semaphore");
-    ck_assert_str_eq(info->version, known);
-    Py_DecRef(&info->ob_base);
-    _PyThread_FiniType(NULL);
-    ck_assert_int_eq(live_blocks(), before);
-    oom_arm(1, 0);
-    ck_assert_ptr_null(PyThread_GetInfo());
-    ck_assert_int_eq(oom_disarm(), 1);
-    ck_assert_int_ne(PyErr_ExceptionMatches(PyExc_MemoryError), 0);
-}
-END_TEST
-START_TEST(test_claim_13_23_fork_among_threads)
-{
-    enum { N = 5 };
-    int value, good[N];
-    Py_tss_t key = Py_tss_NEEDS_INIT;
-    PyThread_ident_t ident = PyThread_get_thread_ident_ex();
-    ck_assert_int_eq(PyThread_tss_create(&key), 0);
-    ck_assert_int_eq(PyThread_tss_set(&key, &value), 0);
-    crowd_waits(N, good);                           /* N threads are there, and wait */
-    in_child {
-        struct report r = {0};
-        PyOS_AfterFork_Child();
-        int ok = PyThread_get_thread_ident_ex() == ident && PyThread_tss_get(&key) == &value;
-        ok = ok && (under_tsan || tasks() == 1);
-        if (ok && !under_tsan) {                    /* which allows no thread here */
-            run_and_join(make_report, &r);
-            ok = r.runs == 1 && r.ident != ident;
-        }
-        leave(ok);
-    }
-    crowd_goes(N);
-    PyThread_tss_delete(&key);
-}
-END_TEST
-START_TEST(test_claim_13_24_joined_twice)
+CLAIM_TEST(test_joined_twice)
 {
     struct report r = {0};
     long before = live_blocks();
@@ -542,7 +376,7 @@ START_TEST(test_claim_13_24_joined_twice)
     ck_assert_int_eq(live_blocks(), before);
 }
 END_TEST
-START_TEST(test_claim_13_25_in_the_wrong_order)
+CLAIM_TEST(test_in_the_wrong_order)
 {
     int count = 0;
     attach_here();
@@ -570,7 +404,7 @@ join_oneself(void *arg)
     s->matches = strcmp(host_error_text(), "Cannot join current thread") == 0;
 }
 
-START_TEST(test_claim_13_26_a_thread_cannot_join_itself)
+CLAIM_TEST(test_a_thread_cannot_join_itself)
 {
     attach_here();
     struct { ThreadHandle *handle; int answer, matches; } s = {ThreadHandle_new(), 0, 0};
@@ -590,7 +424,7 @@ START_TEST(test_claim_13_26_a_thread_cannot_join_itself)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_27_a_failed_start_is_done)
+CLAIM_TESTS(test_a_failed_start_is_done, 2)
 {
     int fired = 1, count = 0;
     attach_here();
@@ -615,7 +449,7 @@ START_TEST(test_claim_13_27_a_failed_start_is_done)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_27_no_memory_to_adopt)
+CLAIM_TEST(test_no_memory_to_adopt)
 {
     oom_arm(1, 0);
     ck_assert_ptr_null(ThreadHandle_adopt(12345));
@@ -623,7 +457,7 @@ START_TEST(test_claim_13_27_no_memory_to_adopt)
     ck_assert_int_ne(PyErr_ExceptionMatches(PyExc_MemoryError), 0);
 }
 END_TEST
-START_TEST(test_claim_13_27_a_refused_thread_is_done)
+CLAIM_TEST(test_a_refused_thread_is_done)
 {
     int count = 0;
     attach_here();
@@ -657,7 +491,7 @@ join_it(void *result)
     detach_here();
 }
 
-START_TEST(test_claim_13_28_many_join_one)
+CLAIM_TEST(test_many_join_one)
 {
     enum { N = 8 };
     for (int round = 0; round < 100; round++) {
@@ -676,7 +510,7 @@ START_TEST(test_claim_13_28_many_join_one)
     }
 }
 END_TEST
-START_TEST(test_claim_13_29_a_join_in_time)
+CLAIM_TEST(test_a_join_in_time)
 {
     static const PyTime_t timeouts[] = {0, 1, 1000, 2000000};
     PyTime_t began, now;
@@ -709,7 +543,7 @@ fail_the_third_time(void *calls)
     return -1;
 }
 
-START_TEST(test_claim_13_30_a_join_is_interrupted)
+CLAIM_TESTS(test_a_join_is_interrupted, 2)
 {
     int calls = 0;
     attach_here();
@@ -728,7 +562,7 @@ START_TEST(test_claim_13_30_a_join_is_interrupted)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_31_dropped_while_it_runs)
+CLAIM_TEST(test_dropped_while_it_runs)
 {
     int count = 0;
     long before = live_blocks();
@@ -753,7 +587,7 @@ START_TEST(test_claim_13_31_dropped_while_it_runs)
     ck_assert(llist_empty(&host_threads()->handles));
 }
 END_TEST
-START_TEST(test_claim_13_32_handles_after_a_fork)
+CLAIM_TEST(test_handles_after_a_fork)
 {
     int count = 0;
     attach_here();
@@ -789,52 +623,169 @@ START_TEST(test_claim_13_32_handles_after_a_fork)
     detach_here();
 }
 END_TEST
-static Suite *
-threads_suite(void)
+CLAIM_TEST(test_a_key_is_created_once)
 {
-    Suite *suite = suite_create("threads");
-    TCase *tc = tcase_create("claims of chapter 13");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_13_2_a_thread_runs_its_function_once);
-    tcase_add_test(tc, test_claim_13_3_the_ident_is_the_same_on_both_sides);
-    tcase_add_test(tc, test_claim_13_4_ten_thousand_starts_and_joins);
-    tcase_add_test(tc, test_claim_13_5_a_detached_thread_cleans_up);
-    tcase_add_test(tc, test_claim_13_8_detach_races_with_the_end);
-    tcase_add_test(tc, test_claim_13_9_the_native_id_is_the_kernels);
-    tcase_add_test(tc, test_claim_13_10_exit_ends_one_thread);
-    tcase_add_test(tc, test_claim_13_10_exit_first_of_all_ends_the_process);
-    tcase_add_test(tc, test_claim_13_11_a_hanging_thread_stays);
-    tcase_add_test(tc, test_claim_13_23_fork_among_threads);
-    tcase_add_test(tc, test_claim_13_12_the_default_is_the_systems);
-    tcase_add_test(tc, test_claim_13_13_the_edges_of_the_stack_size);
-    tcase_add_loop_test(tc, test_claim_13_14_the_stack_is_as_large_as_was_set, 0, 4);
-    tcase_add_test(tc, test_claim_13_15_an_absurd_size_refuses_every_start);
-    tcase_add_test(tc, test_claim_13_15_no_thread_state_no_stack_size);
-    tcase_add_test(tc, test_claim_13_16_a_key_is_created_once);
-    tcase_add_test(tc, test_claim_13_17_set_after_delete);
-    tcase_add_test(tc, test_claim_13_18_each_thread_has_its_own_value);
-    tcase_add_test(tc, test_claim_13_19_no_destructor_runs);
-    tcase_add_test(tc, test_claim_13_20_keys_run_out);
-    tcase_add_test(tc, test_claim_13_20_no_memory_no_key);
-    tcase_add_test(tc, test_claim_13_21_the_old_keys);
-    tcase_add_test(tc, test_claim_13_22_what_the_library_is);
-    tcase_add_test(tc, test_claim_13_24_joined_twice);
-    tcase_add_test(tc, test_claim_13_25_in_the_wrong_order);
-    tcase_add_test(tc, test_claim_13_26_a_thread_cannot_join_itself);
-    tcase_add_loop_test(tc, test_claim_13_27_a_failed_start_is_done, 0, 2);
-    tcase_add_test(tc, test_claim_13_27_no_memory_to_adopt);
-    tcase_add_test(tc, test_claim_13_27_a_refused_thread_is_done);
-    tcase_add_test(tc, test_claim_13_28_many_join_one);
-    tcase_add_test(tc, test_claim_13_29_a_join_in_time);
-    tcase_add_loop_test(tc, test_claim_13_30_a_join_is_interrupted, 0, 2);
-    tcase_add_test(tc, test_claim_13_31_dropped_while_it_runs);
-    tcase_add_test(tc, test_claim_13_32_handles_after_a_fork);
-    return suite;
+    static Py_tss_t fixed = Py_tss_NEEDS_INIT;
+    Py_tss_t *keys[] = {&fixed, PyThread_tss_alloc()};
+    int value;
+    for (int i = 0; i < 2; i++) {
+        Py_tss_t *key = keys[i];
+        ck_assert_int_eq(PyThread_tss_is_created(key), 0);
+        ck_assert_int_eq(PyThread_tss_create(key), 0);
+        ck_assert_int_eq(PyThread_tss_is_created(key), 1);
+        ck_assert_ptr_null(PyThread_tss_get(key));          /* unset */
+        ck_assert_int_eq(PyThread_tss_set(key, &value), 0);
+        ck_assert_int_eq(PyThread_tss_create(key), 0);
+        ck_assert_ptr_eq(PyThread_tss_get(key), &value);    /* still there */
+        PyThread_tss_delete(key);
+        PyThread_tss_delete(key);
+        ck_assert_int_eq(PyThread_tss_is_created(key), 0);
+        ck_assert_int_eq(PyThread_tss_create(key), 0);
+        ck_assert_ptr_null(PyThread_tss_get(key));
+    }
+    PyThread_tss_delete(&fixed);
+    PyThread_tss_free(keys[1]);                             /* deletes it, too */
+    PyThread_tss_free(NULL);
+}
+END_TEST
+CLAIM_TEST(test_set_after_delete)
+{
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    int value;
+    ck_assert_int_eq(PyThread_tss_create(&key), 0);
+    ck_assert_int_eq(PyThread_tss_set(&key, &value), 0);
+    PyThread_tss_delete(&key);
+    ck_assert_int_eq(PyThread_tss_set(&key, &value), -1);
+    ck_assert_ptr_null(PyErr_Occurred());
+}
+END_TEST
+static Py_tss_t shared_key = Py_tss_NEEDS_INIT;
+
+static void
+keep_own_value(void *arg)
+{
+    void *first = PyThread_tss_get(&shared_key);
+    int set = PyThread_tss_set(&shared_key, arg);
+    meet();                                         /* all have set theirs */
+    void *last = PyThread_tss_get(&shared_key);
+    *(int *)arg = first == NULL && set == 0 && last == arg;
 }
 
-int
-main(void)
+CLAIM_TEST(test_each_thread_has_its_own_value)
 {
-    return support_run(threads_suite());
+    enum { N = 10 };
+    int good[N] = {0};
+    ck_assert_int_eq(PyThread_tss_create(&shared_key), 0);
+    ck_assert_int_eq(PyThread_tss_set(&shared_key, &shared_key), 0);
+    meet_open(N);
+    run_crowd(N, keep_own_value, good);
+    for (int i = 0; i < N; i++) {
+        ck_assert_int_eq(good[i], 1);
+    }
+    ck_assert_ptr_eq(PyThread_tss_get(&shared_key), &shared_key);
+    PyThread_tss_delete(&shared_key);
 }
+END_TEST
+static void
+leave_a_value(void *block)
+{
+    ck_assert_int_eq(PyThread_tss_set(&shared_key, block), 0);
+}
+
+CLAIM_TEST(test_no_destructor_runs)
+{
+    char *block = malloc(100);
+    ck_assert_int_eq(PyThread_tss_create(&shared_key), 0);
+    memset(block, 'x', 100);
+    run_and_join(leave_a_value, block);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(block[i], 'x');            /* a sanitizer looks, too */
+    }
+    free(block);
+    PyThread_tss_delete(&shared_key);
+}
+END_TEST
+CLAIM_TEST(test_keys_run_out)
+{
+    static Py_tss_t keys[PTHREAD_KEYS_MAX + 1];
+    int n = 0;
+    while (n <= PTHREAD_KEYS_MAX && PyThread_tss_create(&keys[n]) == 0) {
+        n++;
+    }
+    ck_assert_int_le(n, PTHREAD_KEYS_MAX);
+    ck_assert_int_eq(PyThread_tss_is_created(&keys[n]), 0);
+    ck_assert_int_eq(PyThread_create_key(), -1);
+    PyThread_tss_delete(&keys[n / 2]);
+    ck_assert_int_eq(PyThread_tss_create(&keys[n]), 0);
+    PyThread_tss_delete(&keys[n]);
+    while (n-- > 0) {
+        PyThread_tss_delete(&keys[n]);
+    }
+}
+END_TEST
+
+CLAIM_TEST(test_no_memory_no_key)
+{
+    oom_arm(1, 1);
+    ck_assert_ptr_null(PyThread_tss_alloc());
+    ck_assert_int_eq(oom_disarm(), 1);
+}
+END_TEST
+CLAIM_TEST(test_the_old_keys)
+{
+    int value, key = PyThread_create_key();
+    ck_assert_int_ge(key, 0);
+    ck_assert_ptr_null(PyThread_get_key_value(key));
+    ck_assert_int_eq(PyThread_set_key_value(key, &value), 0);
+    ck_assert_ptr_eq(PyThread_get_key_value(key), &value);
+    PyThread_ReInitTLS();
+    ck_assert_ptr_eq(PyThread_get_key_value(key), &value);
+    PyThread_delete_key_value(key);
+    ck_assert_ptr_null(PyThread_get_key_value(key));
+    PyThread_delete_key(key);
+    ck_assert_int_eq(PyThread_set_key_value(key, &value), -1);
+}
+END_TEST
+CLAIM_TEST(test_what_the_library_is)
+{
+    char known[255];
+    size_t length = confstr(_CS_GNU_LIBPTHREAD_VERSION, known, sizeof known);
+    ck_assert_uint_gt(length, 1);
+    long before = live_blocks();
+    PyThreadInfoObject *info = (PyThreadInfoObject *)PyThread_GetInfo();
+    ck_assert_str_eq(info->name, "pthread");
+    ck_assert_str_eq(info->lock, "semaphore");
+    ck_assert_str_eq(info->version, known);
+    Py_DecRef(&info->ob_base);
+    _PyThread_FiniType(NULL);
+    ck_assert_int_eq(live_blocks(), before);
+    oom_arm(1, 0);
+    ck_assert_ptr_null(PyThread_GetInfo());
+    ck_assert_int_eq(oom_disarm(), 1);
+    ck_assert_int_ne(PyErr_ExceptionMatches(PyExc_MemoryError), 0);
+}
+END_TEST
+CLAIM_TEST(test_fork_among_threads)
+{
+    enum { N = 5 };
+    int value, good[N];
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    PyThread_ident_t ident = PyThread_get_thread_ident_ex();
+    ck_assert_int_eq(PyThread_tss_create(&key), 0);
+    ck_assert_int_eq(PyThread_tss_set(&key, &value), 0);
+    crowd_waits(N, good);                           /* N threads are there, and wait */
+    in_child {
+        struct report r = {0};
+        PyOS_AfterFork_Child();
+        int ok = PyThread_get_thread_ident_ex() == ident && PyThread_tss_get(&key) == &value;
+        ok = ok && (under_tsan || tasks() == 1);
+        if (ok && !under_tsan) {                    /* which allows no thread here */
+            run_and_join(make_report, &r);
+            ok = r.runs == 1 && r.ident != ident;
+        }
+        leave(ok);
+    }
+    crowd_goes(N);
+    PyThread_tss_delete(&key);
+}
+END_TEST

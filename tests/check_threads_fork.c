@@ -1,4 +1,4 @@
-// Claim 13.34 of the book, chapter 13: the list of handles, wherever a fork cuts it.
+// Claim at-every-instruction of the book, chapter 6: the list of handles, wherever a fork cuts it.
 #include <check.h>
 #include <errno.h>
 #include <string.h>
@@ -74,7 +74,7 @@ walk_in_the_parent(void)
     ck_assert_int_eq(walk(), 2);
 }
 
-START_TEST(test_claim_13_34_at_every_instruction)
+CLAIM_TEST(test_at_every_instruction)
 {
     PyMemAllocatorEx before, pooled = {NULL, NULL, pool_calloc, NULL, pool_free};
     PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &before);
@@ -97,7 +97,7 @@ make_and_drop_on(struct fellow *Py_UNUSED(me))
     }
 }
 
-START_TEST(test_claim_13_34_among_threads)
+CLAIM_TEST(test_among_threads)
 {
     struct fellow f[2] = {{.body = make_and_drop_on}, {.body = make_and_drop_on}};
     ThreadHandle *first = ThreadHandle_new(), *second = ThreadHandle_new();
@@ -117,15 +117,3 @@ START_TEST(test_claim_13_34_among_threads)
     ThreadHandle_decref(second);
 }
 END_TEST
-
-int
-main(void)
-{
-    Suite *suite = suite_create("threads and forks");
-    TCase *tc = tcase_create("claims of chapter 13");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_13_34_at_every_instruction);
-    tcase_add_test(tc, test_claim_13_34_among_threads);
-    return support_run(suite);
-}

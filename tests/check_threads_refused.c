@@ -1,4 +1,4 @@
-// Claims of the book, chapter 13: when the system says no.
+// Claims of the book, chapter 6: when the system says no.
 #include "threads_again.h"
 
 #include <limits.h>
@@ -27,7 +27,7 @@ unmake(void)
     n_condattr_init = 0;
 }
 
-START_TEST(test_claim_13_1_the_first_use_makes_ready_once)
+CLAIM_TEST(test_the_first_use_makes_ready_once)
 {
     pthread_barrier_init(&gate, NULL, 8);
     for (int round = 0; round < 200; round++) {
@@ -58,7 +58,7 @@ static void use_native(void) { ck_assert_uint_ne(again_get_thread_native_id(), 0
 static void use_lock(void) { again_free_lock(again_allocate_lock()); }
 static void use_init(void) { again_init_thread(); again_init_thread(); }
 
-START_TEST(test_claim_13_1_whoever_comes_first)
+CLAIM_TESTS(test_whoever_comes_first, 6)
 {
     void (*const use[])(void) = {use_start, use_new, use_ident, use_native, use_lock, use_init};
     unmake();
@@ -67,7 +67,7 @@ START_TEST(test_claim_13_1_whoever_comes_first)
     ck_assert_int_eq(is_initialized(), 1);
 }
 END_TEST
-START_TEST(test_claim_13_4_the_new_thread_frees_the_block)
+CLAIM_TEST(test_the_new_thread_frees_the_block)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -79,7 +79,7 @@ START_TEST(test_claim_13_4_the_new_thread_frees_the_block)
     }
 }
 END_TEST
-START_TEST(test_claim_13_6_a_refused_start_leaves_nothing)
+CLAIM_TEST(test_a_refused_start_leaves_nothing)
 {
     static const struct { const char *call; int code; } ways[] = {
         {"pthread_attr_init", ENOMEM}, {"pthread_attr_setstacksize", EINVAL},
@@ -102,7 +102,7 @@ START_TEST(test_claim_13_6_a_refused_start_leaves_nothing)
     ck_assert_int_eq(attrs_alive, 0);
 }
 END_TEST
-START_TEST(test_claim_13_6_no_memory_no_thread)
+CLAIM_TEST(test_no_memory_no_thread)
 {
     PyThread_ident_t ident = 12345;
     PyThread_handle_t handle = 67890;
@@ -120,7 +120,7 @@ START_TEST(test_claim_13_6_no_memory_no_thread)
     ck_assert_int_eq(__atomic_load_n(&callbacks_alive, __ATOMIC_SEQ_CST), 0);
 }
 END_TEST
-START_TEST(test_claim_13_7_join_and_detach_pass_the_code_on)
+CLAIM_TEST(test_join_and_detach_pass_the_code_on)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -142,7 +142,7 @@ exit_at_once(void *Py_UNUSED(arg))
     end();
 }
 
-START_TEST(test_claim_13_10_nothing_is_left_of_it)
+CLAIM_TEST(test_nothing_is_left_of_it)
 {
     PyThread_ident_t ident;
     PyThread_handle_t handle;
@@ -151,7 +151,7 @@ START_TEST(test_claim_13_10_nothing_is_left_of_it)
     ck_assert_int_eq(__atomic_load_n(&callbacks_alive, __ATOMIC_SEQ_CST), 0);
 }
 END_TEST
-START_TEST(test_claim_13_13_what_the_system_refuses_changes_nothing)
+CLAIM_TEST(test_what_the_system_refuses_changes_nothing)
 {
     attach_here();
     ck_assert_int_eq(again_set_stacksize(100000), 0);
@@ -164,51 +164,7 @@ START_TEST(test_claim_13_13_what_the_system_refuses_changes_nothing)
     detach_here();
 }
 END_TEST
-static void never_called(void *Py_UNUSED(value)) { abort(); }
-
-START_TEST(test_claim_13_19_none_is_given_to_the_system)
-{
-    Py_tss_t key = Py_tss_NEEDS_INIT;
-    last_key_destructor = never_called;
-    ck_assert_int_eq(again_tss_create(&key), 0);
-    ck_assert(last_key_destructor == NULL);
-    last_key_destructor = never_called;
-    int old = again_create_key();
-    ck_assert_int_ge(old, 0);
-    ck_assert(last_key_destructor == NULL);
-    again_delete_key(old);
-    again_tss_delete(&key);
-}
-END_TEST
-START_TEST(test_claim_13_21_a_key_that_fits_no_int_is_refused)
-{
-    pretend_key = (pthread_key_t)INT_MAX + 1;
-    errno = 0;
-    ck_assert_int_eq(again_create_key(), -1);
-    ck_assert_int_eq(errno, ENOMEM);
-    pretend_key = 0;
-    doom("pthread_key_create", EAGAIN, 2);
-    ck_assert_int_eq(again_create_key(), -1);
-    Py_tss_t key = Py_tss_NEEDS_INIT;
-    ck_assert_int_eq(again_tss_create(&key), -1);
-    ck_assert_int_eq(again_tss_is_created(&key), 0);
-    again_tss_delete(&key);
-}
-END_TEST
-START_TEST(test_claim_13_22_a_version_that_nobody_knows)
-{
-    static const int lengths[] = {0, 1, 255, 5000};     /* unknown, empty, too long */
-    for (int i = 0; i < 4; i++) {
-        doom("confstr", lengths[i], 1);
-        PyThreadInfoObject *info = (PyThreadInfoObject *)again_GetInfo();
-        ck_assert_ptr_null(info->version);              /* host_thread_info */
-        ck_assert_str_eq(info->name, "pthread");
-        Py_DecRef(&info->ob_base);                      /* thread_info_dealloc */
-    }
-    again_FiniType(NULL);                               /* host_forget_thread_info */
-}
-END_TEST
-START_TEST(test_claim_13_33_a_refused_join_can_be_repeated)
+CLAIM_TEST(test_a_refused_join_can_be_repeated)
 {
     attach_here();
     ThreadHandle *joined = again_handle_new(), *left = again_handle_new();
@@ -246,7 +202,7 @@ START_TEST(test_claim_13_33_a_refused_join_can_be_repeated)
     detach_here();
 }
 END_TEST
-START_TEST(test_claim_13_33_a_stranger_that_is_over)
+CLAIM_TEST(test_a_stranger_that_is_over)
 {
     attach_here();
     ThreadHandle *h = again_handle_adopt(12345);    /* nobody's ident */
@@ -264,7 +220,7 @@ make_ready(void *Py_UNUSED(arg))
     return NULL;
 }
 
-START_TEST(test_claim_13_35_a_fork_in_the_first_use)
+CLAIM_TEST(test_a_fork_in_the_first_use)
 {
     pthread_t first;
     unmake();
@@ -283,32 +239,47 @@ START_TEST(test_claim_13_35_a_fork_in_the_first_use)
     ck_assert_int_eq(n_condattr_init, 1);
 }
 END_TEST
-static Suite *
-refused_suite(void)
-{
-    Suite *suite = suite_create("threads refused");
-    TCase *tc = tcase_create("claims of chapter 13");
-    suite_add_tcase(suite, tc);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_claim_13_1_the_first_use_makes_ready_once);
-    tcase_add_loop_test(tc, test_claim_13_1_whoever_comes_first, 0, 6);
-    tcase_add_test(tc, test_claim_13_4_the_new_thread_frees_the_block);
-    tcase_add_test(tc, test_claim_13_6_a_refused_start_leaves_nothing);
-    tcase_add_test(tc, test_claim_13_6_no_memory_no_thread);
-    tcase_add_test(tc, test_claim_13_7_join_and_detach_pass_the_code_on);
-    tcase_add_test(tc, test_claim_13_10_nothing_is_left_of_it);
-    tcase_add_test(tc, test_claim_13_13_what_the_system_refuses_changes_nothing);
-    tcase_add_test(tc, test_claim_13_19_none_is_given_to_the_system);
-    tcase_add_test(tc, test_claim_13_21_a_key_that_fits_no_int_is_refused);
-    tcase_add_test(tc, test_claim_13_22_a_version_that_nobody_knows);
-    tcase_add_test(tc, test_claim_13_33_a_refused_join_can_be_repeated);
-    tcase_add_test(tc, test_claim_13_33_a_stranger_that_is_over);
-    tcase_add_test(tc, test_claim_13_35_a_fork_in_the_first_use);
-    return suite;
-}
+static void never_called(void *Py_UNUSED(value)) { abort(); }
 
-int
-main(void)
+CLAIM_TEST(test_none_is_given_to_the_system)
 {
-    return support_run(refused_suite());
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    last_key_destructor = never_called;
+    ck_assert_int_eq(again_tss_create(&key), 0);
+    ck_assert(last_key_destructor == NULL);
+    last_key_destructor = never_called;
+    int old = again_create_key();
+    ck_assert_int_ge(old, 0);
+    ck_assert(last_key_destructor == NULL);
+    again_delete_key(old);
+    again_tss_delete(&key);
 }
+END_TEST
+CLAIM_TEST(test_a_key_that_fits_no_int_is_refused)
+{
+    pretend_key = (pthread_key_t)INT_MAX + 1;
+    errno = 0;
+    ck_assert_int_eq(again_create_key(), -1);
+    ck_assert_int_eq(errno, ENOMEM);
+    pretend_key = 0;
+    doom("pthread_key_create", EAGAIN, 2);
+    ck_assert_int_eq(again_create_key(), -1);
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    ck_assert_int_eq(again_tss_create(&key), -1);
+    ck_assert_int_eq(again_tss_is_created(&key), 0);
+    again_tss_delete(&key);
+}
+END_TEST
+CLAIM_TEST(test_a_version_that_nobody_knows)
+{
+    static const int lengths[] = {0, 1, 255, 5000};     /* unknown, empty, too long */
+    for (int i = 0; i < 4; i++) {
+        doom("confstr", lengths[i], 1);
+        PyThreadInfoObject *info = (PyThreadInfoObject *)again_GetInfo();
+        ck_assert_ptr_null(info->version);              /* host_thread_info */
+        ck_assert_str_eq(info->name, "pthread");
+        Py_DecRef(&info->ob_base);                      /* thread_info_dealloc */
+    }
+    again_FiniType(NULL);                               /* host_forget_thread_info */
+}
+END_TEST

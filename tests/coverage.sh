@@ -1,6 +1,6 @@
 #!/bin/sh
 # Line and branch coverage of the tangled library, both build configurations together, as gcov counts it.
-# The arena must be covered whole; of hash/ two branches cannot be taken (chapter 4, "What the tests leave out").
+# The arena must be covered whole; of hash/ two branches cannot be taken (chapter 5, "What the tests leave out").
 set -eu
 gcovr --root . --object-directory build --filter 'tangle/' --exclude-unreachable-branches --exclude-throw-branches
 gcovr --root . --object-directory build --filter 'tangle/' --exclude-unreachable-branches --exclude-throw-branches --branches

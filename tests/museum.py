@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The museum: put known bugs into copies of the port, and see the simulation find every one.
 
-The exhibits stand in tangle/simulation/museum.bugs (made from book/12-simulation.md). For each one a copy of the file is
+The exhibits stand in tangle/simulation/museum.bugs (made from book/14-museum.md). For each one a copy of the file is
 changed under build/museum/, the simulation is built with it, its scenario must fail as the exhibit says, and the schedule
 that is reported must fail in the same way when it is replayed. Unchanged, the port must pass all scenarios.
 An exhibit is of both policies, or of the one that it names; its lines are looked for in what that policy compiles.
@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "book"))
 import machine  # noqa: E402
 
 BUGS = ROOT / "tangle/simulation/museum.bugs"
-CHAPTER = ROOT / "book/12-simulation.md"
+CHAPTER = ROOT / "book/14-museum.md"
 BUILD = ROOT / "build/museum"
 BEGIN, END = "<!-- written by: make museum TABLE=write -->", "<!-- end of what make museum wrote -->"
 KEYS = {"bug", "what", "file", "in", "scenario", "build", "says", "define", "policy"}

@@ -3,7 +3,7 @@
 
   run.py CONFIG …                 every suite in these build configurations
   run.py --chapter 03 CONFIG …    the suites of one chapter
-  run.py --claim 3.7 CONFIG …     the tests of one claim
+  run.py --claim 3.7 CONFIG …     the tests of one claim, by its number or its name
 
 After a run of all chapters every claim must have been tested in every configuration. The results go to
 build/results/results.json, each with a fingerprint of the code that it was had from; from there the woven
@@ -13,6 +13,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import datetime
+import difflib
 import fcntl
 import json
 import os
@@ -37,7 +38,7 @@ SANITIZERS = {
 HEEDED = ("CK_VERBOSITY", "CK_DEFAULT_TIMEOUT")     # of Check's own variables; others would leave tests out, or write elsewhere
 
 
-def environment(program, config, report, claim):
+def environment(program, config, report, tests):
     """The suite's environment: the caller's, less what would change which tests run."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("CK_") or name in HEEDED}
     for name, options in SANITIZERS.items():
@@ -50,14 +51,14 @@ def environment(program, config, report, claim):
         sys.exit(f"run: CK_TIMEOUT_MULTIPLIER is {os.environ['CK_TIMEOUT_MULTIPLIER']}, not a number: unset it, or set it to 2, say")
     slow = config.startswith(("asan", "tsan", "cov"))
     variables |= {"CK_TIMEOUT_MULTIPLIER": str(patience * (10 if slow else 1)), "CK_XML_LOG_FILE_NAME": str(report)}
-    return variables | ({"GF_CLAIM": claim} if claim else {})
+    return variables | ({"GF_TESTS": " ".join(tests)} if tests else {})
 
 
 class Runner:
     """Runs suites, several at once; an interrupt ends them all."""
 
-    def __init__(self, claim):
-        self.claim = claim
+    def __init__(self, tests):
+        self.tests = tests      # those that are to be run; none: all
         self.running = set()
         self.over = False
 
@@ -71,7 +72,7 @@ class Runner:
             with open(pathlib.Path(folder, "output"), "w+", encoding="utf-8", errors="replace") as output:
                 if self.over:
                     return "", {}, []
-                suite = subprocess.Popen([binary], cwd=ROOT, env=environment(program, config, report, self.claim), stdin=subprocess.DEVNULL,
+                suite = subprocess.Popen([binary], cwd=ROOT, env=environment(program, config, report, self.tests), stdin=subprocess.DEVNULL,
                                          stdout=output, stderr=subprocess.STDOUT)
                 self.running.add(suite)
                 status = suite.wait()
@@ -107,15 +108,14 @@ def outcomes(report, where):
 
 def chosen(book, opt):
     """The claims that are to be tested, and the programs that do it."""
-    claims = [c for c in book.claims.values() if opt.chapter in (None, c.chapter.number)]
-    programs = [name for name, chapter in book.suites().items() if opt.chapter in (None, chapter)]
+    claims = [c for c in book.claims.values() if opt.chapter in (None, c.chapter.number) and opt.claim in (None, c.number, c.name)]
+    programs = sorted({program for c in claims for test in c.tests for program in book.programs_of.get(test, ())})
+    if opt.claim and not programs:
+        chapter = [c for c in book.claims.values() if c.number.partition(".")[0] == opt.claim.partition(".")[0]]
+        near = difflib.get_close_matches(opt.claim, book.claims, 3, 0.5) or [f"{c.number} {c.name}" for c in chapter]
+        sys.exit(f"run: no suite tests a claim {opt.claim}" + (f"; there is {', '.join(near)}" if near else ""))
     if not programs:
         sys.exit(f"run: chapter {opt.chapter} has no tests" if opt.chapter is not None else "run: no chapter has tests")
-    if opt.claim:
-        if opt.claim not in book.claims or not set(book.claims[opt.claim].tests) - book.scripted:
-            sys.exit(f"run: no suite tests a claim {opt.claim}; chapter {opt.chapter} has " + ", ".join(c.number for c in claims))
-        claims = [book.claims[opt.claim]]
-        programs = sorted({program for test in claims[0].tests for program in book.programs_of.get(test, ())})
     return claims, programs
 
 
@@ -136,21 +136,23 @@ def keep(book, made, only_some):
 
 def main():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arg.add_argument("configs", nargs="+", metavar="CONFIG")
+    arg.add_argument("configs", nargs="*", metavar="CONFIG")
     arg.add_argument("--chapter", type=int, metavar="NN", help="only the suites of this chapter")
-    arg.add_argument("--claim", metavar="N.M", help="only the tests of this claim")
+    arg.add_argument("--claim", metavar="N.M", help="only the tests of this claim: its number, or its name")
     arg.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="suites at once (as many as there are cores)")
     arg.add_argument("--quiet", action="store_true", help="show the output of a failing suite only")
     arg.add_argument("--apart", action="store_true", help="do not keep the results for the book")
     opt = arg.parse_args()
     book = chapters.load()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    if opt.claim:
-        opt.chapter = int(opt.claim.partition(".")[0])
     claims, programs = chosen(book, opt)
+    if not opt.configs:         # nothing to run: which suites would it be?
+        print(" ".join(programs))
+        return 0
     code = {program: chapters.code_of(program) for program in programs}
     made, wrong, missing, silent = {config: {} for config in opt.configs}, [], [], set()
-    runner = Runner(opt.claim)
+    only = [test for claim in claims for test in claim.tests] if opt.claim or opt.chapter is not None else []
+    runner = Runner(only)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with concurrent.futures.ThreadPoolExecutor(max(1, opt.jobs)) as pool:
         try:
@@ -168,11 +170,11 @@ def main():
             runner.end()
             raise
     for config, results in made.items():
-        missing += [f"{claim.chapter.path}:{claim.line}: claim {claim.number}: {test} did not run ({config})"
+        missing += [f"{claim.chapter.path}:{claim.line}: claim {claim.number}, {claim.name}: {test} did not run ({config})"
                     for claim in claims for test in claim.tests if test not in results and test not in book.scripted
                     and not any((program, config) in silent for program in book.programs_of[test])]
     if not opt.apart:
-        keep(book, made, opt.chapter is not None)
+        keep(book, made, bool(only))
     for line in missing:
         print(line, file=sys.stderr)
     for line in wrong:    # once more, where a long run's reader looks: at its end

@@ -48,7 +48,7 @@ replay: tangle  ## SCENARIO= SCHEDULE= CONFIG=ft: watch one schedule, step by st
 	@build/simulate.$(or $(CONFIG),gil)$(UPSTREAM) --replay $(SCENARIO) $(SCHEDULE)
 museum: tangle  ## put known bugs into copies of the port: the simulation must find each (TABLE=write: into the chapter)
 	@$(PYTHON) tests/museum.py --cc "$(CC)" $(if $(UPSTREAM),--policy upstream) $(if $(TABLE),--write) $(BUG)
-mutants: tangle ## change the port's code in one place after another: what does no test notice? (SAMPLE=200 SEED=1; CHAPTER=08; ONLY=word; AGAIN=1: what survived; else all)
+mutants: tangle ## change the port's code in one place after another: what does no test notice? (SAMPLE=200 SEED=1; CHAPTER=10; ONLY=word; AGAIN=1: what survived; else all)
 	@$(PYTHON) tests/mutants.py --cc "$(CC)" $(if $(UPSTREAM),--policy upstream) $(SAMPLE:%=--sample %) $(SEED:%=--seed %) \
 	  $(CHAPTER:%=--chapter %) $(if $(ONLY),--only '$(ONLY)') $(AGAIN:%=--again) $(patsubst -j%,--jobs %,$(filter-out -j,$(filter -j%,$(MAKEFLAGS))))
 litmus: tangle  ## the memory orders of the ledgers, what they call needed, and each made weaker still, under herd7's model of C11

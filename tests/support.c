@@ -1,6 +1,7 @@
 // The tools of the test programs: failing allocators, crowds, signals, watched deaths.
 #include "support.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -210,16 +211,25 @@ dies_saying(void (*doom)(void), const char *text)
                   "not killed by SIGABRT: status %#x, said: %s", (unsigned)status, said);
     ck_assert_str_eq(said, text);
 }
-int
-is_wanted(const TTest *test)
+static struct { const TTest *test; int times; } added[128];
+static int n_added;
+
+void
+support_add(const TTest *test, int times)
 {
-    char prefix[32];
-    const char *claim = getenv("GF_CLAIM");
-    int n = snprintf(prefix, sizeof(prefix), "test_claim_%s_", claim ? claim : "");
-    if (claim == NULL || n >= (int)sizeof(prefix) || strchr(prefix, '.') == NULL)
-        return claim == NULL;
-    *strchr(prefix, '.') = '_';
-    return strncmp(test->name, prefix, (size_t)n) == 0;
+    const char *wanted = getenv("GF_TESTS");
+    size_t n = strlen(test->name);
+    for (const char *at = wanted; at != NULL; at++) {
+        at = strstr(at, test->name);
+        if (at == NULL)
+            return;
+        if ((at == wanted || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+            break;
+    }
+    if (n_added == sizeof(added) / sizeof(*added))
+        abort();
+    added[n_added].test = test;
+    added[n_added++].times = times;
 }
 
 /* As a program started by hand finds its signals: none blocked, none ignored. */
@@ -244,15 +254,24 @@ hook_domain(PyMemAllocatorDomain domain, PyMemAllocatorEx *inner)
     PyMem_SetAllocator(domain, &hook);
 }
 
-int
-support_run(Suite *s)
+/* Weak: a program with a main of its own keeps it. */
+__attribute__((weak)) int
+main(void)
 {
     static PyMemAllocatorEx raw, mem;
     unblock_signals();
     hook_domain(PYMEM_DOMAIN_RAW, &raw);
     hook_domain(PYMEM_DOMAIN_MEM, &mem);
 
-    SRunner *runner = srunner_create(s);
+    Suite *suite = suite_create(program_invocation_short_name);
+    TCase *tc = tcase_create("claims");
+    suite_add_tcase(suite, tc);
+    tcase_set_timeout(tc, &seconds_for_a_test != NULL ? seconds_for_a_test : 60);
+    tcase_add_checked_fixture(tc, before_each, after_each);
+    for (int i = 0; i < n_added; i++)
+        tcase_add_loop_test(tc, added[i].test, 0, added[i].times);
+
+    SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

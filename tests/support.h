@@ -25,7 +25,7 @@ void oom_arm(long nth, int sticky);
 /* No more failures. Returns 1 when at least one was dealt out, else 0. */
 int oom_disarm(void);
 
-/* Blocks of both domains that were allocated and not freed since support_run
+/* Blocks of both domains that were allocated and not freed since main
  * began. Exact whenever no thread is allocating. */
 long live_blocks(void);
 /* Run body(arg) in n threads (at most 16) that start together; return when all
@@ -50,14 +50,23 @@ void until_asleep(int *tid);
  * SIGABRT, having written `text`, all of it and nothing else, to stderr. */
 void dies_saying(void (*doom)(void), const char *text);
 
-/* Run the suite (and free it) and print Check's summary. Returns what main is
- * to return: 0 when every test passed, else 1. Check's own environment works. */
-int support_run(Suite *s);
+/* A test: CLAIM_TEST(test_name) { ... } END_TEST. No list names it; it joins its
+ * program by itself, before main. CLAIM_TESTS has it run `times` times, with _i
+ * = 0, 1, ... The program's name is the suite's; its main is here, and returns 0
+ * when every test passed, else 1. Check's own environment works. With
+ * GF_TESTS="test_a test_b" in the environment those tests alone are run. */
+#define CLAIM_TEST(name) CLAIM_TESTS(name, 1)
+#define CLAIM_TESTS(name, times) \
+    static const TTest *name; \
+    __attribute__((constructor)) static void add_##name(void) \
+    { support_add(name, times); } \
+    START_TEST(name)
+void support_add(const TTest *test, int times);
 
-/* Whether the test is to be run: with GF_CLAIM=8.11 in the environment, that
- * claim's tests alone are; without, all. Each registration asks. */
-int is_wanted(const TTest *test);
-#define _tcase_add_test(tc, test, ...) \
-    (is_wanted(test) ? _tcase_add_test(tc, test, __VA_ARGS__) : (void)0)
+/* What a program may have of its own: what goes before each test and after it,
+ * in the process that runs it, and how many seconds a test may last (60). */
+__attribute__((weak)) void before_each(void);
+__attribute__((weak)) void after_each(void);
+__attribute__((weak)) extern const int seconds_for_a_test;
 
 #endif  // TESTS_SUPPORT_H

@@ -1,4 +1,4 @@
-// Threads for the tests of chapters 6 to 8: started, watched, signalled, joined.
+// Threads for the tests of chapters 7 to 10: started, watched, signalled, joined.
 #ifndef TESTS_THREADS_H
 #define TESTS_THREADS_H
 

@@ -18,11 +18,11 @@ cp -p "$copy" build/timings.keep && trap 'mv build/timings.keep "$copy"' EXIT
 show "weave one changed chapter" "$(once reweave)"
 mv build/timings.keep "$copy" && trap - EXIT
 show "make weave, nothing changed" "$(median make weave)"
-edited() { printf '\n' >>"$copy"; make test CHAPTER=08 CONFIG=gil; }
+edited() { printf '\n' >>"$copy"; make test CHAPTER=10 CONFIG=gil; }
 unbuilt() { find build -mindepth 1 -maxdepth 1 ! -name upstream ! -name timings.keep -exec rm -rf {} +; }
 unbuilt
-show "make test CHAPTER=08 CONFIG=gil, from a clean tree" "$(once make test CHAPTER=08 CONFIG=gil)"
-copy=book/08-mutex.md
+show "make test CHAPTER=10 CONFIG=gil, from a clean tree" "$(once make test CHAPTER=10 CONFIG=gil)"
+copy=book/10-mutex.md
 cp -p "$copy" build/timings.keep && trap 'mv build/timings.keep "$copy"' EXIT
 show "the same, after an edit" "$(once edited)"
 mv build/timings.keep "$copy" && trap - EXIT

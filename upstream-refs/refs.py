@@ -3,6 +3,7 @@
 
   refs.py check       fail, with chapter and line, on any quote, reference, chunk, function, claim or memory order that has come loose
   refs.py pin         record the lines and hashes of every citation, after each symbol was found in them
+  refs.py counts      how much there is to read: prose, port, tests and minutes of each chapter
   refs.py drift TREE  what moved, changed, vanished or is new in another CPython tree, by chapter
 
 Symbols are located by Universal Ctags in the pinned tree (make upstream, or CPYTHON=tree).
@@ -23,6 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "book")]
 import chapters  # noqa: E402
 import machine  # noqa: E402
 import orders  # noqa: E402
+import reading  # noqa: E402
 import rows  # noqa: E402
 
 VERSION = "3.13.5"
@@ -218,7 +220,7 @@ def check(book):
     check_chunks(book, say)
     check_claims(book, say)
     check_tests(book, say)
-    return findings + check_ledger(book) + orders.check(book) + rows.check(book)
+    return findings + check_ledger(book) + orders.check(book) + rows.check(book) + reading.check(book)
 
 
 def check_chunks(book, say):
@@ -244,17 +246,23 @@ def check_chunks(book, say):
 
 
 def check_claims(book, say):
-    """Claims are numbered by chapter, in order, and each has a test; each test has its claim."""
+    """A claim has a name of its own, and a test below it; each test has its claim, and stands in a suite."""
+    claim_of = {}
     for chapter in book.chapters:
-        for expected, claim in enumerate(chapter.claims, 1):
-            if claim.number != f"{chapter.number}.{expected}":
-                say(chapter, claim.line, f"claim {claim.number} should be {chapter.number}.{expected}: claims count up through their chapter")
-            if not claim.tests:
-                say(chapter, claim.line, f"claim {claim.number} has no test: a START_TEST(test_claim_{claim.number.replace('.', '_')}_…) bears it out")
+        for claim in chapter.claims:
+            if book.claims[claim.name] is not claim:
+                other = book.claims[claim.name]
+                say(chapter, claim.line, f"claim {claim.name} is made in {other.chapter.path}:{other.line} too: names tell claims apart")
+            elif not claim.tests:
+                say(chapter, claim.line, f"claim {claim.name} has no test: a CLAIM_TEST(test_{claim.name.replace('-', '_')}) below it bears it out")
         for definition in chapter.definitions:
-            for name, number, _ in chapters.tests_in(definition):
-                if number not in book.claims:
-                    say(chapter, definition.line, f"{name} tests a claim that no chapter makes")
+            for name, scripted in chapters.tests_in(definition):
+                if definition.claim is None:
+                    say(chapter, definition.line, f"{name} stands under no claim: tests follow the claim that they bear out")
+                elif claim_of.setdefault(name, definition.claim) != definition.claim:
+                    say(chapter, definition.line, f"{name} is a test of claim {claim_of[name]} already: give one of them another name")
+                elif not scripted and not book.programs_of[name]:
+                    say(chapter, definition.line, f"{name} is in no suite: its chunk is part of no tests/check_….c")
 
 
 def test_text(book):
@@ -262,17 +270,12 @@ def test_text(book):
 
 
 def check_tests(book, say):
-    """Every function of the port is named in a test chunk; every test is in its suite."""
+    """Every function of the port is named in a test chunk."""
     text = test_text(book)
     for name, entry in book.identifiers().items():
         if entry["kind"] == "function" and entry["file"].startswith("tangle/") and not re.search(rf"\b{re.escape(name)}\b", text):
             chapter = next(c for c in book.chapters if c.stem == entry["chapter"])
             say(chapter, entry["chapter_line"], f"`{name}` of {entry['file']} is named in no test chunk")
-    for chapter in book.chapters:
-        for claim in chapter.claims:
-            for test in claim.tests:
-                if test not in book.scripted and not re.search(rf"tcase_add_\w+\([^;]*\b{test}\b", text):
-                    say(chapter, claim.line, f"{test} is in no test case: tcase_add_test(…, {test}) is missing from the suite")
 
 
 def ledger():
@@ -393,6 +396,7 @@ def main():
     commands = arg.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="fail on anything that has come loose")
     commands.add_parser("pin", help="record the lines and hashes of every citation")
+    commands.add_parser("counts", help="print how much there is to read")
     commands.add_parser("drift", help="compare with another CPython tree").add_argument("tree", type=pathlib.Path)
     opt = arg.parse_args()
     try:
@@ -400,6 +404,9 @@ def main():
     except chapters.Trap as trap:
         findings = [f"{path}:{line}: {message}" for path, line, message in trap.findings]
     else:
+        if opt.command == "counts":
+            print("\n".join(reading.counts(book)))
+            return 0
         needed_tree()
         if opt.command == "drift":
             drift(book, opt.tree)

@@ -48,7 +48,7 @@ def check(book):
     if readme:
         text = "\n".join(line for _, line in readme)
         at = last_row(readme, "](book/")
-        found += [f"README.md:{at}: no row for {chapter.path}: add | [{chapter.number}. {chapter.title}]({chapter.path}) | what it ports | its room |"
+        found += [f"README.md:{at}: no row for {chapter.path}: add | [{chapter.label}. {chapter.title}]({chapter.path}) | what it ports | its room |"
                   for chapter in book.chapters if f"({chapter.path})" not in text]
     if notice:
         named, at = noticed(notice), last_row(notice, "`tangle/")

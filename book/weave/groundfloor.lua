@@ -300,7 +300,7 @@ local function plain(tokens)
 end
 
 local function render_code(lines, context, first, marks)
-  if not context.test then code_lines = code_lines + #lines end
+  if not context.test then code_lines = code_lines + (context.upstream and #lines / 4 or #lines) end       -- of a pair the second is compared, not read
   if target == "html" then return page_code(lines, context, marks) end
   local out = {}
   for i, tokens in ipairs(lines) do
@@ -383,12 +383,13 @@ local function proof(definition)
     out[1] = "<span>CPython <a href=" .. q("#u-" .. (c.path .. "-" .. c.first):gsub("[^%w]+", "-")) .. ">" .. escape_html(c.path) .. "</a></span>"
   end
   local claims = {}
-  for i, number in ipairs(definition.claims) do
+  for i, name in ipairs(definition.claims) do
     if i > 6 then
       claims[i] = "<a href=" .. q("identifiers.html#i-" .. definition.functions[1]) .. ">and " .. #definition.claims - 6 .. " more</a>"
       break
     end
-    claims[i] = "<a href=" .. q(href(definition.claim_chapters[i], "claim-" .. number:gsub("%.", "-"))) .. ">" .. number .. "</a>"
+    local claim = index.claimed[name]
+    claims[i] = "<a href=" .. q(href(claim.chapter, "claim-" .. name)) .. ">" .. claim.number .. "</a>"
   end
   if #claims > 0 then out[#out + 1] = "<span>" .. (#claims == 1 and "Claim " or "Claims ") .. table.concat(claims, ", ") .. "</span>" end
   out[#out + 1] = "<a href=" .. q("identifiers.html#i-" .. definition.functions[1]) .. ">In the index</a>"
@@ -404,9 +405,8 @@ local function chunk_block(block)
   local code, references = chunk_code(block.text)
   local lines = highlight(code, block.classes[1])
   local context = { references = references, definition = definition, test = chunk.role == "test", files = chunk.files }
-  local halves = #lines >= 12         -- a test in print: two columns, unless it is short
   local wide = false                  -- the port in print: as wide as the text, unless a line of it is wider
-  if context.test then print_columns = halves and HALF_COLUMNS or PAGE_COLUMNS
+  if context.test then print_columns = PAGE_COLUMNS
   elseif target == "latex" and print_columns == TEXT_COLUMNS then
     for _, tokens in ipairs(lines) do wide = wide or (utf8.len(plain(tokens)) or 0) > TEXT_COLUMNS end
     if wide then print_columns = WIDE_COLUMNS end
@@ -435,7 +435,7 @@ local function chunk_block(block)
     local below = #foot > 0 and "\\gffoot{" .. table.concat(foot, ". ") .. "}" or "\\gfnofoot"
     if context.test then
       print_columns = TEXT_COLUMNS
-      return pandoc.List { raw(table.concat({ "\\begin{gftest}{" .. (halves and 2 or 1) .. "}", bar, "\\gftestbody", rendered,
+      return pandoc.List { raw(table.concat({ "\\begin{gftest}{1}", bar, "\\gftestbody", rendered,
         "\\gftestfoot{" .. below .. "}\\end{gftest}" }, "\n")) }
     end
     if wide then print_columns = TEXT_COLUMNS end
@@ -457,6 +457,22 @@ local function chunk_block(block)
   local foot = #used > 0 and "<p class=" .. q("foot") .. ">Used in " .. table.concat(used, ", ") .. "</p>" or ""
   return pandoc.List { raw("<figure class=" .. q("code " .. chunk.role) .. " id=" .. q(definition.id) .. ">" .. table.concat(bar)
     .. pre(rendered, "Code of " .. name) .. foot .. proof(definition) .. "</figure>") }
+end
+
+-- ```{.whole} and a name: a function that was told in pieces, once more as it stands in its file.
+local function whole_of(block) return block and block.t == "CodeBlock" and block.classes[1] == "whole" and block.text:match("^%s*([%w_]+)%s*$") end
+
+local function whole_block(block)
+  local name = whole_of(block)
+  local whole = index.wholes[name] or fail("```{.whole} names " .. name .. ", which is no function of the port: run make tangle")
+  local rendered, id = render_code(highlight(whole.text, "c"), { upstream = true, files = { whole.file } }), "whole-" .. name
+  if target == "latex" then
+    return raw(table.concat({ "\\begin{gfblock}{port}", "\\gfbar{" .. id .. "}{" .. tex_inline_code(name) .. ", whole}{}{}{" .. tex_inline_code(whole.file) .. "}",
+      rendered, "\\gfnofoot", "\\end{gfblock}" }, "\n"))
+  end
+  return raw("<figure class=" .. q("code port") .. " id=" .. q(id) .. "><figcaption class=" .. q("bar") .. "><span class=" .. q("source") .. ">"
+    .. escape_html(name) .. ", whole</span><span class=" .. q("facts") .. "><span class=" .. q("file") .. ">" .. escape_html(whole.file) .. "</span></span></figcaption>"
+    .. pre(rendered, "Code of " .. name) .. "</figure>")
 end
 
 -- Code that is no chunk: shell lines, excerpts of nothing.
@@ -492,7 +508,7 @@ local function citation_block(url)
     gap = c.why or "these lines differ from the pinned ones"
   end
   local lines = c.text and highlight((c.text:gsub("\n+$", "")), "c")
-  local code = lines and render_code(lines, {}, c.first, index.marks[url .. " " .. shown_before[url]])
+  local code = lines and render_code(lines, { upstream = true }, c.first, index.marks[url .. " " .. shown_before[url]])
   if target == "latex" then
     local state = c.state == "verified" and "\\gfverified" or "\\gfnotverified{" .. (c.state == "stale" and "stale" or "text missing") .. "}"
     return raw(table.concat({ "\\begin{gfblock}{upstream}",
@@ -522,9 +538,18 @@ local configuration = { gil = "GIL", ft = "free-threaded", asan = "ASan", tsan =
 
 local function claim_of(block)
   if not block or block.t ~= "Para" or not block.content[1] or block.content[1].t ~= "Strong" then return nil end
-  local number = pandoc.utils.stringify(block.content[1].content):match("^Claim (%d+%.%d+)%.$")
-  if number and not index.claims[number] then fail("claim " .. number .. " is not in the index: run make tangle") end
-  return number
+  local name = pandoc.utils.stringify(block.content[1].content):match("^Claim ([%w-]+)%.$")
+  if name and not index.claims[name] then fail("claim " .. name .. " is not in the index: run make tangle") end
+  return name
+end
+
+-- A claim is named in the text by its name, and shown by its number.
+local function claims_named(text)
+  local before, name, after = text:match("^([%(“]*)(%l[%l%d]*%-[%l%d-]*[%l%d])(.*)$")
+  local claim = name and index.claimed[name]
+  if not claim then return nil end
+  local out = pandoc.List { pandoc.Str(before), pandoc.Link(claim.number, claim.chapter .. ".md#claim-" .. name), pandoc.Str(after) }
+  return out:filter(function(part) return part.t ~= "Str" or part.text ~= "" end)
 end
 
 local function starts_with(block, word)
@@ -548,9 +573,10 @@ local function without_lead(block)
 end
 
 -- The builds in which the claim was tested, by state: { pass = { "GIL", … }, … }; and how many there are.
-local function results_of(number)
+local function results_of(name_of_claim)
   local configs, by_state = {}, { pass = {}, fail = {}, old = {}, notrun = {} }
-  for name in pairs(index.claims[number].results) do configs[#configs + 1] = name end
+  local results = index.claims[name_of_claim].results
+  for name in pairs(results) do configs[#configs + 1] = name end
   local function rank(name)               -- the plain builds first, the default one before the free-threaded
     local kind = name:find("asan", 1, true) and 2 or name:find("tsan", 1, true) and 4 or name:find("upstream", 1, true) and 6 or 0
     return kind + (name:find("gil", 1, true) and 0 or 1)
@@ -559,7 +585,7 @@ local function results_of(number)
   for _, name in ipairs(configs) do
     local label = {}
     for part in name:gmatch("[^-]+") do label[#label + 1] = configuration[part] or part end
-    table.insert(by_state[index.claims[number].results[name]], table.concat(label, " "))
+    table.insert(by_state[results[name]], table.concat(label, " "))
   end
   return by_state, #configs
 end
@@ -571,9 +597,9 @@ local function tested_on()
 end
 
 -- "✓ 6 of 6 builds" while the results are of the code as it stands; which builds, and when, on demand.
-local function badge(number)
-  local builds, total = results_of(number)
-  local state = index.claims[number].state
+local function badge(name)
+  local builds, total = results_of(name)
+  local state = index.claims[name].state
   local function of(names) return #names .. " of " .. total .. (total == 1 and " build" or " builds") end
   local word = ({ pass = of(builds.pass), fail = of(builds.fail), old = "passed before the last change", notrun = "not run" })[state]
   if target == "latex" then return "\\gfresult{" .. state .. "}{" .. word .. "}" end
@@ -587,20 +613,57 @@ local function badge(number)
   return '<details class="result ' .. state .. '"><summary>' .. word .. "</summary><span>" .. table.concat(lists, "; ") .. when .. "</span></details>"
 end
 
-local function claim_blocks(number, block, chunks)
+-- Tests stand out of the reading line: in the pages folded where they are, on paper and in the EPUB at the chapter's end. A chunk whose
+-- fence says {.c .shown} teaches something, and stays.
+local set_aside = pandoc.List()
+
+local function lines_in(blocks)
+  local lines = 0
+  for _, block in ipairs(blocks) do
+    if block.t == "CodeBlock" then lines = lines + select(2, block.text:gsub("\n", "\n")) - 1 end
+  end
+  return lines == 1 and "1 line" or lines .. " lines"
+end
+
+local function fold(word, size, blocks, lead)
+  if #blocks == 0 then return blocks end
+  if target ~= "html" then
+    if lead then set_aside:insert(lead) end
+    set_aside:extend(blocks)
+    return pandoc.List()
+  end
+  local out = pandoc.List { raw('<details class="tests" open><summary>' .. word .. " <small>" .. size .. "</small></summary>") }
+  out:extend(blocks)
+  out:insert(raw("</details>"))
+  return out
+end
+
+local function claim_blocks(name, block, chunks)
   local out = pandoc.List()
   local text = pandoc.Para(without_lead(block))
-  local id = "claim-" .. number:gsub("%.", "-")
+  local id, number, shown, folded, aside = "claim-" .. name, index.claimed[name].number, pandoc.List(), pandoc.List(), pandoc.List()
+  for _, chunk in ipairs(chunks) do
+    if chunk.classes:includes("shown") then shown:extend(chunk_block(chunk))
+    else
+      aside:insert(chunk)
+      folded:extend(chunk_block(chunk))
+    end
+  end
+  local tests = {}
+  for _, test in ipairs(index.claims[name].tests) do tests[#tests + 1] = tests[#tests] ~= test and test or nil end
+  folded = fold(#tests == 1 and "Its test" or "Its " .. #tests .. " tests", lines_in(aside), folded,
+    pandoc.Para { pandoc.Strong { pandoc.Str("Claim "), pandoc.Link(number, "#" .. id) }, pandoc.Str(" "), pandoc.Emph { pandoc.Str((name:gsub("%-", " "))) } })
   if target == "latex" then
-    out:insert(raw("\\begin{gfclaim}{" .. id .. "}{" .. number .. "}{" .. badge(number) .. "}"))
+    out:insert(raw("\\begin{gfclaim}{" .. id .. "}{" .. number .. "}{" .. badge(name) .. "}"))
     out:insert(text)
-    out:insert(raw("\\end{gfclaim}" .. (#chunks > 0 and "\\gfjoin" or "\\gfnojoin")))
-    for _, chunk in ipairs(chunks) do out:extend(chunk_block(chunk)) end
+    out:insert(raw("\\end{gfclaim}" .. (#shown > 0 and "\\gfjoin" or "\\gfnojoin")))
+    out:extend(shown)
     return out
   end
-  local link = '<a class="number" href="' .. href(stem, id) .. '">Claim ' .. number .. "</a>"
-  local inside = pandoc.List { raw('<div class="head">' .. link .. '<div class="results">' .. badge(number) .. "</div></div>"), text }
-  for _, chunk in ipairs(chunks) do inside:extend(chunk_block(chunk)) end
+  local link = '<a class="number" href="' .. href(stem, id) .. '">Claim ' .. number .. "</a> <small class=name>" .. name .. "</small>"
+  local inside = pandoc.List { raw('<div class="head"><div>' .. link .. '</div><div class="results">' .. badge(name) .. "</div></div>"), text }
+  inside:extend(shown)
+  inside:extend(folded)
   out:insert(pandoc.Div(inside, { id = id, class = "claim" }))
   return out
 end
@@ -781,10 +844,11 @@ local function simple_block(block)
       end
       return out
     end
-    return { plain_code(block) }
+    return { whole_of(block) and whole_block(block) or plain_code(block) }
   elseif block.t == "Table" then
     return table_block(block)
-  elseif starts_with(block, "Ours.") or starts_with(block, "Differs.") then
+  elseif starts_with(block, "Ours.") or starts_with(block, "Differs.") or starts_with(block, "Same but for names.")
+    or starts_with(block, "Checkpoint.") or starts_with(block, "The call.") then
     return { run_in(block) }
   elseif block.t == "RawBlock" and target == "latex" and block.format == "html" then
     return { details_in_print(block) }
@@ -813,11 +877,13 @@ local function columns_fit(blocks, i)
 end
 
 -- The runs of blocks that belong together: a pair with its caption, a claim with its tests.
-local function group(blocks)
+local group
+function group(blocks)
+  local in_the_test_bench = tonumber(stem:match("^%d+")) > 80        -- an appendix is about nothing else
   local out, i = pandoc.List(), 1
   while i <= #blocks do
     local block = blocks[i]
-    local url, number = citation_of(block), claim_of(block)
+    local url, claim = citation_of(block), claim_of(block)
     if url then
       local left, right = pandoc.List(), pandoc.List()
       local facing = target == "latex" and columns_fit(blocks, i)
@@ -826,12 +892,13 @@ local function group(blocks)
         left:insert(citation_block(citation_of(blocks[i])))
         i = i + 1
       end
-      while chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "port" do
-        right:extend(chunk_block(blocks[i]))
+      while whole_of(blocks[i]) or chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "port" do
+        if whole_of(blocks[i]) then right:insert(whole_block(blocks[i])) else right:extend(chunk_block(blocks[i])) end
         i = i + 1
       end
       print_columns = TEXT_COLUMNS
-      local differs = #right > 0 and starts_with(blocks[i], "Differs.") and run_in(blocks[i])
+      local says = starts_with(blocks[i], "Differs.") or starts_with(blocks[i], "Same but for names.")
+      local differs = #right > 0 and says and run_in(blocks[i])
       if differs then i = i + 1 end
       if target == "latex" or #right == 0 then
         if facing then out:insert(raw("\\begin{gffacing}")) end
@@ -848,14 +915,25 @@ local function group(blocks)
         if differs then inside:insert(pandoc.Div({ differs }, { class = "differs" })) end
         out:insert(pandoc.Div(inside, { class = "pair" }))
       end
-    elseif number then
+    elseif claim then
       local chunks = pandoc.List()
       i = i + 1
       while chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "test" do
         chunks:insert(blocks[i])
         i = i + 1
       end
-      out:extend(claim_blocks(number, block, chunks))
+      out:extend(claim_blocks(claim, block, chunks))
+    elseif chunk_of(block) and index.chunks[chunk_of(block)].role == "test" and not block.classes:includes("shown") and not in_the_test_bench then
+      local chunks, aside = pandoc.List(), pandoc.List()
+      while chunk_of(blocks[i]) and index.chunks[chunk_of(blocks[i])].role == "test" do
+        aside:insert(blocks[i])
+        chunks:extend(chunk_block(blocks[i]))
+        i = i + 1
+      end
+      out:extend(fold("For the tests", lines_in(aside), chunks))
+    elseif block.t == "Div" and block.classes:includes("tests") then
+      out:extend(fold("For the tests", lines_in(block.content), group(block.content)))
+      i = i + 1
     else
       local next = blocks[i + 1]
       if target == "latex" and block.t == "Header" and next and (next.t == "Table" or citation_of(next) or claim_of(next) or chunk_of(next)) then
@@ -880,21 +958,23 @@ local function minutes_of(blocks)
 end
 
 local function opening(header, quote, minutes)
-  local covers, ports = pandoc.List(), nil
+  local covers, ports, needs = pandoc.List(), nil, nil
   for _, block in ipairs(quote and quote.content or {}) do
     if starts_with(block, "Covers.") then covers:insert(pandoc.Para(without_lead(block)))
     elseif starts_with(block, "Ports.") then ports = pandoc.Plain(without_lead(block))
+    elseif starts_with(block, "Needs.") then needs = pandoc.Plain(without_lead(block))
     else covers:insert(block) end
   end
   local title, claims = header.content, index.standing
   local time = minutes .. (minutes == 1 and " minute" or " minutes") .. (claims and ", the tests aside" or "")
-  local number = chapter.number and chapter.number > 0 and tostring(chapter.number) or ""
+  local number = chapter.number
   if target == "latex" then
     local out = pandoc.List { pandoc.Plain { raw_inline("\\gfchapter{" .. chapter_id(stem) .. "}{" .. number .. "}{"), pandoc.Span(title), raw_inline("}") },
       raw("\\begin{gfopening}") }
     out:extend(covers)
     out:insert(raw("\\gffacts"))
     if ports then out:insert(pandoc.Plain { raw_inline("\\gffact{Ports}{"), pandoc.Span(ports.content), raw_inline("}") }) end
+    if needs then out:insert(pandoc.Plain { raw_inline("\\gffact{Needs}{"), pandoc.Span(needs.content), raw_inline("}") }) end
     out:insert(raw("\\gffact{Reading time}{" .. time .. "}"))
     if claims then out:insert(raw("\\gffact{Claims}{" .. claims .. "}")) end
     out:insert(raw("\\end{gfopening}"))
@@ -907,6 +987,7 @@ local function opening(header, quote, minutes)
   end
   local facts = pandoc.List { raw("<dl>") }
   if ports then facts:extend { raw("<div><dt>Ports</dt><dd>"), ports, raw("</dd></div>") } end
+  if needs then facts:extend { raw("<div><dt>Needs</dt><dd>"), needs, raw("</dd></div>") } end
   facts:insert(raw("<div><dt>Reading time</dt><dd>" .. time .. "</dd></div>"))
   if claims then facts:insert(raw("<div><dt>Claims</dt><dd>" .. claims .. "</dd></div>")) end
   facts:insert(raw("</dl>"))
@@ -1043,7 +1124,7 @@ local inline_filters = {
   { Cite = cited },
   { Link = function(l) l.content = quiet(l.content); return l end,
     Header = function(h) h.content = quiet(h.content); return h end },
-  { Str = function(s) s.text = unescape(s.text); return s end,
+  { Str = function(s) s.text = unescape(s.text); return claims_named(s.text) or s end,
     RawInline = function(r)      -- pandoc takes @<<name>> in prose for a tag
       local tag = r.text:match("^</?([%w]+)")
       if r.format == "html" and not (tag and known_tags[tag]) and not r.text:match("^<!") then return pandoc.Str(r.text) end
@@ -1121,14 +1202,19 @@ function Pandoc(doc)
       body:insert(block)
       if block.t == "CodeBlock" and (block.classes:includes("dot") or block.classes:includes("trace")) then
         figures = figures + 1
-        figure_numbers[block.identifier] = (chapter.number or 0) .. "." .. figures
+        figure_numbers[block.identifier] = (chapter.number ~= "" and chapter.number .. "." or "") .. figures
       end
     end
   end
   if not header then fail("the first line must be the chapter's title: # Title") end
 
   local prose = pandoc.List(body:filter(function(b) return b.t ~= "CodeBlock" end))
-  body = pandoc.Blocks(group(terms_in(body))):walk { Blocks = function(list)   -- code inside lists and quotations
+  body = group(terms_in(body))
+  if #set_aside > 0 then
+    body:insert(pandoc.Header(2, "Tests of this chapter", { id = "tests-of-this-chapter" }))
+    body:extend(set_aside)
+  end
+  body = pandoc.Blocks(body):walk { Blocks = function(list)   -- code inside lists and quotations
     local out = pandoc.List()
     for _, block in ipairs(list) do
       if block.t == "CodeBlock" or (block.t == "RawBlock" and block.format == "html" and target == "latex") then

@@ -2,7 +2,7 @@
 
     python3 book/weave/traces.py OUT.json PROGRAM [ARGUMENT …]
 
-runs a recorder (tests/record_*.c, told in chapters 3, 7, 8 and 12) and keeps the steps that a reader can see. The weaver
+runs a recorder (tests/record_*.c, told in chapter 3 and appendix C) and keeps the steps that a reader can see. The weaver
 calls frames() for the pictures: one SVG a step, all of the same parts in the same order, so that a script in the page can
 move the parts of one picture from step to step.
 """

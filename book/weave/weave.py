@@ -28,6 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import machine  # noqa: E402
+import moved  # noqa: E402
 import pages as paging  # noqa: E402
 import pairs  # noqa: E402
 import traces  # noqa: E402
@@ -168,7 +169,9 @@ def dependencies(index, chapter, text, build):
         chunk = index["chunks"][name]
         chunks[name] = {key: chunk[key] for key in ("target", "role", "files", "used_in")}
         chunks[name]["defs"] = [{key: d[key] for key in ("chapter", "id", "uses")} | (proof(index, d) if name in own else {}) for d in chunk["defs"]]
-    claims = {number: claim for number, claim in index["claims"].items() if claim["chapter"] == stem}
+    claims = {name: claim for name, claim in index["claims"].items() if claim["chapter"] == stem}
+    told = {name for name in re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)+", text) if name in index["claims"]}
+    told |= {name for chunk in chunks.values() for d in chunk["defs"] for name in d.get("claims", ())}
     return {"version": index["version"],
             "chapters": [{"stem": c["stem"], "number": c["number"]} for c in index["chapters"]],
             "chunks": chunks,
@@ -176,11 +179,26 @@ def dependencies(index, chapter, text, build):
             "identifiers": {name: {"chapter": entry["chapter"], "def_id": entry["def_id"], "test": entry["file"].startswith("tests/") or None, "only": reach(entry["file"], entry["public"])}
                             for name, entry in sorted(index["identifiers"].items()) if name in words and meant(name, entry, stem)},
             "citations": {url: citation for url, citation in sorted(index["citations"].items()) if url in text},
-            "claims": {number: {key: claim[key] for key in ("results", "state")} for number, claim in claims.items()},
+            "claims": {name: {key: claim[key] for key in ("results", "state", "tests")} for name, claim in claims.items()},
+            "claimed": {name: {key: index["claims"][name][key] for key in ("number", "chapter")} for name in sorted(told | set(claims))},
+            "wholes": {name: whole(index, stem, name) for name in re.findall(r"^```\{\.whole\}\n(\w+)\n```$", text, re.M)},
             "tested_at": index["tested_at"] if claims else None, "standing": standing(list(claims.values())) if claims else None,
             "terms": {form: term for form, term in sorted(index["terms"].items()) if form in small} if stem != GLOSSARY else {},
             "cited": index["cited"] if stem == BIBLIOGRAPHY else None,
             "reports": reports(text, build), "traces": recordings(text), "traces_older": bool(recordings(text)) and (build / "traces.older").exists(), "trace_style": traces.PRINT_STYLE}
+
+
+def whole(index, stem, name):
+    """A function of the port as it stands in its file."""
+    entry = index["identifiers"].get(name, {})
+    if entry.get("kind") != "function" or not entry.get("end"):
+        raise Failure(f"book/{stem}.md: ```{{.whole}} names {name}, which is no function of the port")
+    lines = read(ROOT / "build/line" / entry["file"]).split("\n")
+    first = entry["line"] - 1
+    while first > 0 and re.match(r"\w[\w *]*$", lines[first - 1]):         # its type stands on a line of its own
+        first -= 1
+    body = [line for line in lines[first:entry["end"]] if not line.startswith("#line ")]
+    return {"text": "\n".join(body), "file": entry["file"].removeprefix("tangle/")}
 
 
 def glossary(text):
@@ -228,14 +246,10 @@ def proof(index, definition):
     functions = [name for name, e in entries.items() if e["kind"] == "function" and not e["file"].startswith("tests/")]
     if not functions:
         return {}
-    claims = sorted({claim for name in functions for claim in entries[name]["claims"]}, key=in_order)
-    near = sorted(claims, key=lambda number: index["claims"][number]["chapter"] != definition["chapter"])       # this chapter's first
-    return {"functions": functions, "cited": entries[functions[0]]["cited"], "claims": near,
-            "claim_chapters": [index["claims"][number]["chapter"] for number in near]}
-
-
-def in_order(number):
-    return [int(part) for part in number.split(".")]
+    order = list(index["claims"])
+    claims = sorted({claim for name in functions for claim in entries[name]["claims"]},         # this chapter's first
+                    key=lambda name: (index["claims"][name]["chapter"] != definition["chapter"], order.index(name)))
+    return {"functions": functions, "cited": entries[functions[0]]["cited"], "claims": claims}
 
 
 # The weaver ----------------------------------------------------------------------------------------------------
@@ -347,6 +361,7 @@ class Weaver:
         page = paging.Page("index", 1, 1, self.contents_page(facts))
         pages["index.html"] = paging.relink(self.frame(None, page.body, facts, page, [None, cut[0]], SUBTITLE), page, home)
         scripts = self.scripts({page.name: paging.relink(page.body, page, home) for page in cut}, home)
+        pages |= moved.stubs({c["stem"]: numbered(c) for c in self.chapters}, home)
         files = {**pages, **scripts, **{f"fonts/{name}": path.read_bytes() for name, path in fonts.items()},
                  "style.css": rules.replace("FOLDER", "fonts") + read(HERE / "web/style.css"), "book.js": read(HERE / "web/book.js"), "trace.js": read(HERE / "web/trace.js")}
         lunr = next((path for path in map(pathlib.Path, LUNR) if path.is_file()), None)
@@ -454,7 +469,7 @@ class Weaver:
             fact = facts[chapter["stem"]]
             if chapter["stem"] in parts:
                 part = parts[chapter["stem"]]
-                rows.append(f'<li class="part"><h3 id="part-{part["number"].lower()}"><span class="n">{part["number"]}</span>{html.escape(part["title"])}</h3><p>{html.escape(part["about"])}</p></li>')
+                rows.append(f'<li class="part"><h3 id="part-{part["number"].lower() or "appendices"}"><span class="n">{part["number"]}</span>{html.escape(part["title"])}</h3><p>{html.escape(part["about"])}</p></li>')
             elif back_matter(chapter) and not back_matter(self.chapters[self.chapters.index(chapter) - 1]):
                 rows.append('<li class="part"><h3 id="part-back"><span class="n"></span>At the back</h3></li>')
             claims = [c for c in self.index["claims"].values() if c["chapter"] == chapter["stem"]]
@@ -478,7 +493,8 @@ class Weaver:
 
     def place(self, stem):
         chapter = next(c for c in self.chapters if c["stem"] == stem)
-        return f'chapter {chapter["number"]}' if chapter["number"] else html.escape(chapter["title"].lower())
+        kind = "chapter" if chapter["number"].isdigit() else "appendix"
+        return f'{kind} {chapter["number"]}' if chapter["number"] else html.escape(chapter["title"].lower())
 
     def chunk_link(self, name):
         first = self.index["chunks"][name]["defs"][0]
@@ -495,9 +511,9 @@ class Weaver:
                 if upstream.get(entry["cited"]):
                     stem, ident = upstream[entry["cited"]][0]
                     facts.append(f'<a href={stem}.html#{ident}>CPython’s</a>')
-                claims = sorted(entry["claims"], key=in_order)
+                claims = [name for name in self.index["claims"] if name in entry["claims"]]
                 facts += [("claim " if len(claims) == 1 else "claims ") + ", ".join(
-                    f'<a href={self.index["claims"][number]["chapter"]}.html#claim-{number.replace(".", "-")}>{number}</a>' for number in claims)] if claims else []
+                    f'<a href={self.index["claims"][name]["chapter"]}.html#claim-{name}>{self.index["claims"][name]["number"]}</a>' for name in claims)] if claims else []
             initial = (name.strip("_") or name)[0].upper()
             mark = f" id=i-{name}" if not in_tests and entry["kind"] == "function" else ""
             (tests if in_tests else port).setdefault(initial, []).append(
@@ -532,12 +548,13 @@ class Weaver:
 
     def claims_page(self, bodies):
         chapters = {c["stem"]: [] for c in self.chapters}
-        for number, claim in sorted(self.index["claims"].items(), key=lambda item: in_order(item[0])):
+        for name, claim in self.index["claims"].items():
             state = claim["state"]
             word = {"pass": "✓ passes", "fail": "✗ fails", "old": "passed before the last change", "notrun": "not run"}[state]
             text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(claim["text"].replace("@<<", "<<").replace("@>>", ">>"), quote=False))
-            chapters[claim["chapter"]].append(f'<li id="index-{number.replace(".", "-")}"><a href="{claim["chapter"]}.html#claim-{number.replace(".", "-")}">{number}</a> '
-                        f'<span class="text">{text}</span> <span class="result {state}">{word}</span></li>')
+            was = next((f' <small>was {number}</small>' for number, old in moved.MOVED["claims"].items() if old == name and number != claim["number"]), "")
+            chapters[claim["chapter"]].append(f'<li id="index-{name}"><a href="{claim["chapter"]}.html#claim-{name}">{claim["number"]}</a> '
+                        f'<span class="text">{text}</span> <span class="result {state}">{word}</span>{was}</li>')
         configs = sorted({config for claim in self.index["claims"].values() for config in claim["results"]})
         at = time.strptime(self.index["tested_at"][:16], "%Y-%m-%dT%H:%M") if self.index["tested_at"] else None
         when = f'; last run on {at.tm_mday} {time.strftime("%B %Y, %H:%M", at)} UTC, as {", ".join(f"<code>{c}</code>" for c in configs)}' if at else ""
@@ -615,7 +632,7 @@ class Weaver:
         chapters = {c["stem"]: c for c in self.chapters}
         for part in self.index["parts"]:
             out.append(r"\gfpart{" + part["number"] + "}{" + tex(part["title"]) + "}{" + tex(part["about"]) + "}")
-            out += [r"\gfpartentry{ch-" + stem + "}{" + str(chapters[stem]["number"]) + "}{" + tex(chapters[stem]["title"]) + "}" for stem in part["stems"]]
+            out += [r"\gfpartentry{ch-" + stem + "}{" + chapters[stem]["number"] + "}{" + tex(chapters[stem]["title"]) + "}" for stem in part["stems"]]
             out += [bodies[stem] for stem in part["stems"]]
         return "\n".join(out)
 
@@ -630,7 +647,7 @@ class Weaver:
             out.append(r"\gfchunkentry{" + label + "}" + pages(d["id"] for d in chunk["defs"]) + pages(users))
         out.append(r"\end{gfindex}\begin{gfindex}{identifiers}{Index of identifiers}")
         for name, entry in sorted(self.index["identifiers"].items(), key=lambda item: (item[0].strip("_").lower(), item[0])):
-            if not name.startswith("test_claim_"):          # the index of claims leads there
+            if not name.startswith("test_"):                # the index of claims leads there
                 out.append(r"\gfentry{\gfcode{" + tex(name) + "}}{" + entry["kind"] + "}" + pages([entry["def_id"]]))
         out.append(r"\end{gfindex}\begin{gfindex}{upstream}{Index of upstream symbols}")
         where = {}
@@ -647,14 +664,14 @@ class Weaver:
         out.append(r"\end{gfindex}\begin{gfindex}{claims}{Index of claims}")
         titles = {c["stem"]: numbered(c) for c in self.chapters}
         stem = None
-        for number, claim in sorted(self.index["claims"].items(), key=lambda item: [int(p) for p in item[0].split(".")]):
+        for name, claim in self.index["claims"].items():
             if claim["chapter"] != stem:
                 stem = claim["chapter"]
                 out.append(r"\gfindexhead{" + tex(titles[stem]) + "}")
             text = "".join(r"\gfcode{" + tex(part) + "}" if i % 2 else tex(part)
                            for i, part in enumerate(claim["text"].replace("@<<", "<<").replace("@>>", ">>").split("`")))
             text = re.sub(r"\*([^*]+)\*", r"\\emph{\1}", re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text))
-            out.append(r"\gfclaimentry{" + number + "}{" + text + "}" + pages(["claim-" + number.replace(".", "-")]))
+            out.append(r"\gfclaimentry{" + claim["number"] + "}{" + text + "}" + pages(["claim-" + name]))
         out.append(r"\end{gfindex}")
         return "\n".join(out)
 
@@ -700,15 +717,16 @@ def page_facts(body):
 
 
 def in_parts(nav, parts):
-    """The table of contents of an EPUB with its chapters under their parts. A chapter's entry is known by its id or, as the chapters'
-    files are numbered from 00 without a gap, by its place."""
+    """The table of contents of an EPUB with its chapters under their parts. A chapter's entry is known by its id or, as the preface is
+    first and the parts follow it, by its place."""
     entries = [(m.start(), m.group(1)) for m in re.finditer(r'<li id="toc-li-\d+"><a href="text/ch\d+\.xhtml(?:#ch-([\w-]+))?">', nav)]
     starts = [start for start, _ in entries] + [nav.index("</ol></nav>") if "</ol></nav>" in nav else len(nav)]
-    place = {stem: i for i, (_, stem) in enumerate(entries) if stem}
+    place = dict(zip((stem for part in parts for stem in part["stems"]), range(1, len(nav)))) | {stem: i for i, (_, stem) in enumerate(entries) if stem}
     for part in reversed(parts):
-        first, last = (place.get(stem, int(stem[:2])) for stem in (part["stems"][0], part["stems"][-1]))
+        first, last = place[part["stems"][0]], place[part["stems"][-1]]
         first, last = starts[first], starts[last + 1]
-        nav = (nav[:first] + f'<li><span>Part {part["number"]} · {html.escape(part["title"])}</span><ol class="toc">' + nav[first:last].rstrip()
+        title = f'Part {part["number"]} · {part["title"]}' if part["number"] else part["title"]
+        nav = (nav[:first] + f'<li><span>{html.escape(title)}</span><ol class="toc">' + nav[first:last].rstrip()
                + "</ol></li>" + nav[last:])
     return nav
 

@@ -20,10 +20,10 @@ const STILL = { reducedMotion: "reduce" };
 
 // What a reader would type, and where one of the first ten answers must lead.
 const SEARCHES = [
-  ["_PyParkingLot_Park", "07-parking-lot"], ["barging", "08-mutex"], ["TIME_TO_BE_FAIR_NS", "08-mutex"], ["siphash", "05-hashing"],
-  ["PYTHONHASHSEED", "04-hash-secret"], ["sequence lock", "10-readers-writers"], ["PyCriticalSection2", "11-critical-sections"],
-  ["oversize block", "03-arena"], ["once flag", "09-events"], ["gh-148820", "12-simulation|06-sleeping"], ["PyThread_tss_create", "13-threads"],
-  ["stack size", "13-threads"],
+  ["_PyParkingLot_Park", "09-parking-lot"], ["barging", "10-mutex"], ["TIME_TO_BE_FAIR_NS", "10-mutex"], ["siphash", "04-hashing"],
+  ["PYTHONHASHSEED", "05-hash-secret"], ["sequence lock", "16-readers-writers"], ["PyCriticalSection2", "17-critical-sections"],
+  ["oversize block", "03-arena"], ["once flag", "15-events"], ["gh-148820", "12-taking-turns|07-sleeping"], ["PyThread_tss_create", "06-starting"],
+  ["stack size", "06-starting"],
 ];
 
 const short = (text) => text.replace(/\s+/g, " ").slice(0, 160);
@@ -210,7 +210,7 @@ const scriptsOff = (book) => each(book, book.names, { javaScriptEnabled: false }
 const paper = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 
 async function theme(book) {
-  const out = [], [first, ...others] = book.names.length > 3 ? ["index.html", "03-arena.html", "08-mutex.html"] : book.names;
+  const out = [], [first, ...others] = book.names.length > 3 ? ["index.html", "03-arena.html", "10-mutex.html"] : book.names;
   const dark = await using(book, first, { ...STILL, colorScheme: "light" }, async (page) => {
     const light = await paper(page);
     await page.click("button.theme");
@@ -255,7 +255,7 @@ async function pairs(book) {
   return out;
 }
 
-const inPlace = (book) => each(book, ["03-arena.html", "08-mutex.html"].filter((name) => book.names.includes(name)), STILL, async (page) => {
+const inPlace = (book) => each(book, ["03-arena.html", "10-mutex.html"].filter((name) => book.names.includes(name)), STILL, async (page) => {
   const out = [], first = page.locator("pre a.ref[aria-expanded]").first();
   if (!(await first.count())) return [...page.faults, "no chunk's name can be opened"];
   const inset = page.locator("span.inset").first();
@@ -338,7 +338,7 @@ async function steppers(book) {
   });
 }
 
-const keyboard = (book) => using(book, "08-mutex.html", STILL, async (page) => {
+const keyboard = (book) => using(book, "10-mutex.html", STILL, async (page) => {
   const out = [];
   await page.keyboard.press("Tab");
   if (!(await page.evaluate(() => document.activeElement.matches("a.skip") && document.activeElement.getBoundingClientRect().width > 40))) {

@@ -126,9 +126,9 @@ def missing_from_pages(index, pages):
         for definition in chunk["defs"]:
             if definition["id"] not in ids.get(definition["chapter"], ()):
                 yield f"{definition['chapter']}.html lacks <<{name}>>, part {definition['n']}"
-    for number, claim in index["claims"].items():
-        if f"claim-{number.replace('.', '-')}" not in ids.get(claim["chapter"], ()):
-            yield f"{claim['chapter']}.html lacks claim {number}"
+    for name, claim in index["claims"].items():
+        if f"claim-{name}" not in ids.get(claim["chapter"], ()):
+            yield f"{claim['chapter']}.html lacks claim {name}"
 
 
 def on_demand(folder, bodies, pages):
@@ -299,7 +299,7 @@ def served(build, limit=30.0):
                 return
             threading.Thread(target=server.stderr.read, daemon=True).start()
             with urllib.request.urlopen(f"{address}/-/events", timeout=60) as events:
-                for stem in ("06-sleeping", "12-simulation"):
+                for stem in ("07-sleeping", "12-taking-turns"):
                     chapter = house / f"book/{stem}.md"
                     started = time.monotonic()
                     chapter.write_text(chapter.read_text(encoding="utf-8").replace("\n## ", "\nThis was saved a moment ago.\n\n## ", 1), encoding="utf-8")

@@ -15,7 +15,7 @@ const instead = (from, to) => (text) => {
   if (!text.includes(from)) throw new Error(`this mutation has nothing to break: ${from}`);
   return text.replaceAll(from, to);
 };
-const ARENA = "03-arena.html", MUTEX = "08-mutex.html", LOT = "07-parking-lot.html", INDEX = "index.html", BOOK = "book.js", STYLE = "style.css", TRACE = "trace.js";
+const ARENA = "03-arena.html", MUTEX = "10-mutex.html", LOT = "09-parking-lot.html", INDEX = "index.html", BOOK = "book.js", STYLE = "style.css", TRACE = "trace.js";
 
 // What a small page keeps of the book's: the first of each of these that the article holds, and the chunks that their code names.
 const KEPT = { [ARENA]: ["figure.trace", "figure.code:has(a.ref)"], [MUTEX]: [".pair", ".claim"], [LOT]: [".pair"], [INDEX]: [".title-page", "h2", ".toc"] };

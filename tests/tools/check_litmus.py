@@ -17,7 +17,7 @@ class Litmus(unittest.TestCase):
         self.assertEqual(findings, [])
 
     def test_the_chapter_shows_what_is_drawn(self):
-        shown = re.search(r"```text\n(C I2-I1\n.*?)```", (ROOT / "book/12-simulation.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
+        shown = re.search(r"```text\n(C I2-I1\n.*?)```", (ROOT / "book/13-every-order.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
         drawn = next(text for name, text, _ in litmus.pair_tests(self.rows) if name == "I2-I1")
         drawn = litmus.with_orders(drawn, {tag: self.rows[tag].order for tag in ("I1", "I2")})
         self.assertEqual([line.rstrip() for line in drawn.strip().split("\n")], shown.strip().split("\n"))

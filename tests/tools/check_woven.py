@@ -87,7 +87,7 @@ class Traces(unittest.TestCase):
             self.assertEqual({frame["svg"].count("<g ") for frame in frames}, {frames[0]["svg"].count("<g ")}, name)
 
     def test_a_trace_is_read_with_its_lines(self):
-        said = '{"step": 1, "byte": 1}\n   1 A                exchanges  mutex       0 -> 1               _PyMutex_Lock, book/08-mutex.md:1\n'
+        said = '{"step": 1, "byte": 1}\n   1 A                exchanges  mutex       0 -> 1               _PyMutex_Lock, book/10-mutex.md:1\n'
         self.assertEqual(traces.read_recording(said), [{"who": "A", "did": "exchange mutex, 00 → 01", "in": "_PyMutex_Lock", "step": 1, "byte": 1}])
 
     @unittest.skipUnless(shutil.which("pandoc"), "pandoc is not installed")

@@ -3,6 +3,7 @@
    For the tests, what it adds or changes:
      html[data-theme] light | dark            button.theme
      html[data-show] port | upstream | both   fieldset.switch input[name=show], on pages that have a .pair
+     html[data-tests] folded | shown          button.fold (key t), on pages that have a details.tests
      pre a.ref[aria-expanded]                 a chunk's name in code; opens span.inset[data-opens=ID] after its line
      button.copy, a.copied                    in figure.code .facts; what was done is said in p.sr[role=status]
      #contract[role=tooltip]                  the contract of the identifier under the pointer or the focus
@@ -18,6 +19,7 @@
   const isDark = () => (root.dataset.theme || (systemDark.matches ? "dark" : "light")) === "dark";
   if (stored("theme")) root.dataset.theme = stored("theme");      // before the first paint
   if (stored("show")) root.dataset.show = stored("show");
+  root.dataset.tests = stored("tests") || "folded";
 
   const make = (tag, attributes, ...inside) => {
     const element = Object.assign(document.createElement(tag), attributes);
@@ -67,6 +69,44 @@
     reveal();
   }
 
+
+  // Tests: open where scripts are off; here folded until somebody wants them.
+  function tests() {
+    const all = document.querySelectorAll("details.tests"), button = document.querySelector("button.fold");
+    if (!all.length) return;
+    const show = (value) => {
+      root.dataset.tests = value;
+      for (const fold of all) fold.open = value === "shown";
+      button.textContent = value === "shown" ? "Tests: shown" : "Tests: folded";
+      button.setAttribute("aria-pressed", value === "shown");
+    };
+    const flip = () => {
+      const anchor = [...document.querySelectorAll("article > *")].find((e) => e.getBoundingClientRect().bottom > 80);
+      const before = anchor && anchor.getBoundingClientRect().top;
+      show(root.dataset.tests === "shown" ? "folded" : "shown");
+      store("tests", root.dataset.tests);
+      if (anchor) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
+    };
+    show(root.dataset.tests);
+    root.dataset.testsReady = "";       // from here on each fold is its own
+    button.hidden = false;
+    button.addEventListener("click", flip);
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "t" || event.metaKey || event.ctrlKey || event.altKey || event.target.closest("input, dialog")) return;
+      flip();
+      announce(button.textContent);
+    });
+    const reveal = () => {              // a link to a test opens it
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1))), fold = target?.closest("details.tests");
+      if (!fold || fold.open) return;
+      fold.open = true;
+      target.scrollIntoView();
+    };
+    addEventListener("hashchange", reveal);
+    reveal();
+    addEventListener("beforeprint", () => { for (const fold of all) fold.open = true; });
+    addEventListener("afterprint", () => show(root.dataset.tests));
+  }
 
   // Data that comes when it is asked for, as scripts: they load from a folder of files too.
   const data = {}, coming = {};
