@@ -754,9 +754,10 @@ static void
 fork_in_the_handler(int Py_UNUSED(signum))
 {
     if (child_of_handler == -1 && (child_of_handler = fork()) == 0) {
+        struct sigaction act = {.sa_handler = see_signal};
         struct itimerval often = {{0, 10000}, {0, 10000}};
         PyOS_AfterFork_Child();
-        on_signal(SIGALRM, see_signal);     /* if we came before it slept */
+        sigaction(SIGALRM, &act, NULL);     /* if we came before it slept */
         setitimer(ITIMER_REAL, &often, NULL);
     }
     signals_seen++;
