@@ -53,46 +53,6 @@ CLAIM_TEST(test_the_longest_timeout)
     ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PY_TIMEOUT_MAX + 1), PyTime_MAX);
 }
 END_TEST
-CLAIM_TEST(test_units_of_time)
-{
-    static const struct { PyTime_t ns, floor, ceiling, even, up; } row[] = {
-        {0, 0, 0, 0, 0}, {1, 0, 1, 0, 1}, {499, 0, 1, 0, 1}, {500, 0, 1, 0, 1},
-        {501, 0, 1, 1, 1}, {1000, 1, 1, 1, 1}, {1500, 1, 2, 2, 2}, {2500, 2, 3, 2, 3},
-        {-1, -1, 0, 0, -1}, {-500, -1, 0, 0, -1}, {-501, -1, 0, -1, -1},
-        {-1000, -1, -1, -1, -1}, {-1500, -2, -1, -2, -2}, {-2500, -3, -2, -2, -3},
-        {PyTime_MAX, 9223372036854775, 9223372036854776, 9223372036854776, 9223372036854776},
-        {PyTime_MIN, -9223372036854776, -9223372036854775, -9223372036854776,
-         -9223372036854776}};
-    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        const PyTime_t want[] = {row[i].floor, row[i].ceiling, row[i].even, row[i].up};
-        /* pytime_divide */
-        for (int r = _PyTime_ROUND_FLOOR; r <= _PyTime_ROUND_UP; r++) {
-            ck_assert_int_eq(_PyTime_AsMicroseconds(row[i].ns, (_PyTime_round_t)r), want[r]);
-        }
-    }
-    ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(-5), -5000);
-    ck_assert_int_eq(_PyTime_FromMicrosecondsClamp(PyTime_MIN), PyTime_MIN);
-}
-END_TEST
-CLAIM_TEST(test_a_timespec_has_no_negative_part)
-{
-    static const struct { PyTime_t ns; long long s; long n; } row[] = {
-        {0, 0, 0}, {1, 0, 1}, {999999999, 0, 999999999}, {1000000000, 1, 0},
-        {-1, -1, 999999999}, {-1000000000, -1, 0}, {-1000000001, -2, 999999999},
-        {PyTime_MAX, 9223372036, 854775807}, {PyTime_MIN, -9223372037, 145224192}};
-    struct timespec ts;
-    PyTime_t now;
-    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        _PyTime_AsTimespec_clamp(row[i].ns, &ts);
-        ck_assert_int_eq(ts.tv_sec, row[i].s);
-        ck_assert_int_eq(ts.tv_nsec, row[i].n);
-    }
-    ck_assert_int_eq(PyTime_TimeRaw(&now), 0);
-    clock_gettime(CLOCK_REALTIME, &ts);
-    ck_assert_int_ge(ts.tv_sec - now / 1000000000, 0);
-    ck_assert_int_le(ts.tv_sec - now / 1000000000, 60);
-}
-END_TEST
 static void try_it(void *lock)
 { ck_assert_int_eq(PyThread_acquire_lock(lock, NOWAIT_LOCK), 0); }
 static void release_it(void *lock) { PyThread_release_lock(lock); }
