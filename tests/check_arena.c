@@ -503,7 +503,7 @@ CLAIM_TEST(test_last_in_first_out)
     Py_IncRef(&parcels[7].ob_base);
     ck_assert_int_eq(_PyArena_AddPyObject(arena, &parcels[7].ob_base), 0);
     _PyArena_Free(arena);
-    ck_assert_int_eq(drops, 20);
+    ck_assert_int_eq(drops, 20);            /* of 7 the second drop is the end, in its old place */
     for (int i = 0; i < 20; i++) {
         ck_assert_int_eq(drop_order[i], 19 - i);
     }
@@ -542,7 +542,7 @@ CLAIM_TEST(test_arenas_share_nothing)
         **w = i;
     }
     for (int n = 0; n < ARENAS; n++) {
-        int a = n * 17 % ARENAS;
+        int a = n * 17 % ARENAS;            /* 17 and 50 share no factor: each arena once */
         for (size_t i = 0; i < WORDS; i++) {
             ck_assert_uint_eq(*word[a][i], i * ARENAS + (size_t)a);
         }
