@@ -315,6 +315,63 @@ CLAIM_TEST(test_after_a_failure_a_waiter_tries)
     ck_assert_uint_eq(shared_flag.v, 4);
 }
 END_TEST
+/* Fork, and say whether `child`, run there, was content. */
+static int
+content_in_a_child(int (*child)(void))
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(child() ? 0 : 1);
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static _PyOnceFlag cut_flag, done_flag;
+static int stay_at_it, times;
+
+static int
+be_at_it(void *arg)
+{
+    _Py_atomic_add_int(&times, 1);
+    UNTIL(arg != NULL || !_Py_atomic_load_int(&stay_at_it));
+    return 0;
+}
+
+static void
+work_once(int number)
+{
+    (void)number;
+    _PyOnceFlag_CallOnce(&cut_flag, be_at_it, NULL);
+}
+
+static int
+begin_anew(void)
+{
+    alarm(30);
+    PyOS_AfterFork_Child();
+    _PyOnceFlag_at_fork_reinit(&cut_flag);
+    _PyOnceFlag_at_fork_reinit(&done_flag);
+    int ok = cut_flag.v == 0 && done_flag.v == 4;
+    return ok && _PyOnceFlag_CallOnce(&cut_flag, be_at_it, &times) == 0
+        && times == 2 && cut_flag.v == 4;
+}
+
+CLAIM_TEST(test_a_fork_in_the_middle)
+{
+    cut_flag = (_PyOnceFlag){0};
+    done_flag = (_PyOnceFlag){4};
+    stay_at_it = 1;
+    times = 0;
+    crew_put(0, work_once, 0);
+    crew_put(1, work_once, 0);
+    UNTIL(_Py_atomic_load_uint8(&cut_flag.v) == 3);
+    ck_assert(content_in_a_child(begin_anew));
+    _Py_atomic_store_int(&stay_at_it, 0);
+    crew_join(2);
+    ck_assert_int_eq(times, 1);
+}
+END_TEST
 /* recursive_mutex_is_owned_by answers for us, and for nobody else. */
 static void
 expect_recursive(_PyRecursiveMutex *m, int bits, int mine, size_t level)
@@ -439,18 +496,6 @@ child_of_a_stranger(void)
     return ok;
 }
 
-/* Fork, and say whether `child`, run there, was content. */
-static int
-content_in_a_child(int (*child)(void))
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        _exit(child() ? 0 : 1);
-    }
-    return waitpid(pid, &status, 0) == pid && status == 0;
-}
-
 CLAIM_TEST(test_after_a_fork_events)
 {
     for (int i = 0; i < 3; i++) {
@@ -528,6 +573,22 @@ CLAIM_TEST(test_giving_up_changes_no_owner)
     ck_assert_int_eq(_PyRecursiveMutex_IsLockedByCurrentThread(&shared), 1);
     _PyRecursiveMutex_Unlock(&shared);
     crew_join(1);
+}
+END_TEST
+CLAIM_TEST(test_a_level_that_the_owner_sets)
+{
+    for (size_t count = 0; count < 4; count++) {
+        _PyRecursiveMutex m = {0};
+        _PyRecursiveMutex_Lock(&m);
+        m.level = count - 1;
+        for (size_t undone = 1; undone < count; undone++) {
+            ck_assert_int_eq(_PyRecursiveMutex_TryUnlock(&m), 0);
+            ck_assert_uint_eq(m.mutex._bits, 1);
+        }
+        ck_assert_int_eq(_PyRecursiveMutex_TryUnlock(&m), 0);
+        ck_assert_uint_eq(m.mutex._bits, count == 0);
+        ck_assert_uint_eq(m.level, count == 0 ? SIZE_MAX - 1 : 0);
+    }
 }
 END_TEST
 static long counter;
@@ -619,66 +680,5 @@ CLAIM_TESTS(test_a_million_calls, 2)
     crew_join(n);
     ck_assert_int_eq(read_right, n * MANY);
     ck_assert_int_eq(failures, MANY);
-}
-END_TEST
-CLAIM_TEST(test_a_level_that_the_owner_sets)
-{
-    for (size_t count = 0; count < 4; count++) {
-        _PyRecursiveMutex m = {0};
-        _PyRecursiveMutex_Lock(&m);
-        m.level = count - 1;
-        for (size_t undone = 1; undone < count; undone++) {
-            ck_assert_int_eq(_PyRecursiveMutex_TryUnlock(&m), 0);
-            ck_assert_uint_eq(m.mutex._bits, 1);
-        }
-        ck_assert_int_eq(_PyRecursiveMutex_TryUnlock(&m), 0);
-        ck_assert_uint_eq(m.mutex._bits, count == 0);
-        ck_assert_uint_eq(m.level, count == 0 ? SIZE_MAX - 1 : 0);
-    }
-}
-END_TEST
-static _PyOnceFlag cut_flag, done_flag;
-static int stay_at_it, times;
-
-static int
-be_at_it(void *arg)
-{
-    _Py_atomic_add_int(&times, 1);
-    UNTIL(arg != NULL || !_Py_atomic_load_int(&stay_at_it));
-    return 0;
-}
-
-static void
-work_once(int number)
-{
-    (void)number;
-    _PyOnceFlag_CallOnce(&cut_flag, be_at_it, NULL);
-}
-
-static int
-begin_anew(void)
-{
-    alarm(30);
-    PyOS_AfterFork_Child();
-    _PyOnceFlag_at_fork_reinit(&cut_flag);
-    _PyOnceFlag_at_fork_reinit(&done_flag);
-    int ok = cut_flag.v == 0 && done_flag.v == 4;
-    return ok && _PyOnceFlag_CallOnce(&cut_flag, be_at_it, &times) == 0
-        && times == 2 && cut_flag.v == 4;
-}
-
-CLAIM_TEST(test_a_fork_in_the_middle)
-{
-    cut_flag = (_PyOnceFlag){0};
-    done_flag = (_PyOnceFlag){4};
-    stay_at_it = 1;
-    times = 0;
-    crew_put(0, work_once, 0);
-    crew_put(1, work_once, 0);
-    UNTIL(_Py_atomic_load_uint8(&cut_flag.v) == 3);
-    ck_assert(content_in_a_child(begin_anew));
-    _Py_atomic_store_int(&stay_at_it, 0);
-    crew_join(2);
-    ck_assert_int_eq(times, 1);
 }
 END_TEST
