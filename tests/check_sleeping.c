@@ -1,4 +1,4 @@
-// Claims a-wakeup-is-kept to whoever-forks of the book, chapter 7: sleeping.
+// Claims a-wakeup-is-kept to whoever-forks of the book, chapters 7 and 8: sleeping, and letting go.
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// Claims a-wakeup-is-kept to a-wakeup-publishes, only-an-empty-wakeup-is-told-as-a-signal and a-failing-system-is-fatal-sleeping-too of the book, chapter 7, on mutex and condition.
+// The claims of the book, chapter 7, about any semaphore and about this one, on mutex and condition.
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>

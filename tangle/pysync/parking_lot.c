@@ -110,7 +110,7 @@ _PySemaphore_Destroy(_PySemaphore *sema)
     sem_destroy(&sema->platform_sem);
 #else
     pthread_mutex_destroy(&sema->mutex);
-    pthread_cond_destroy(&sema->cond);  /* nobody waits on either */
+    pthread_cond_destroy(&sema->cond);  /* no thread waits on either */
 #endif
 }
 

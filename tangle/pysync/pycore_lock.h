@@ -116,8 +116,8 @@ PyAPI_FUNC(int) PyEvent_WaitTimed(PyEvent *evt, PyTime_t timeout_ns, int detach)
 /* A mutex that needs nothing but a semaphore: for the parking lot, on which the
  * other locks stand. It is held for a few instructions.
  *
- *   0           free; nobody waits
- *   1           held (_Py_LOCKED); nobody waits
+ *   0           free; no thread waits
+ *   1           held (_Py_LOCKED); no thread waits
  *   record + 1  held; the waiters' records, linked, the newest first
  *   record      free, with waiters; one more has been woken. Anyone may take it
  *
@@ -130,7 +130,7 @@ PyAPI_FUNC(int) PyEvent_WaitTimed(PyEvent *evt, PyTime_t timeout_ns, int detach)
  * Allocates  never.   Attached  no need.   Fair  no.
  * Checked    unlocking what is not locked: fatal.
  * Unchecked  locking what one holds: waits for itself, for ever; pthread_cancel of
- *            a waiter: its record stays behind; freeing it while somebody waits.
+ *            a waiter: its record stays behind; freeing it while a thread waits.
  * CPython    Python/lock.c, Include/internal/pycore_lock.h, same names */
 typedef struct {
     uintptr_t v;

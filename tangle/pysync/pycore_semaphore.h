@@ -60,7 +60,7 @@ _PySemaphore_Wait(_PySemaphore *sema, PyTime_t timeout_ns, int detach);
  * CPython    Python/parking_lot.c, _PySemaphore_Wakeup */
 PyAPI_FUNC(void) _PySemaphore_Wakeup(_PySemaphore *sema);
 
-/* Begin with no wake-ups; end, when nobody waits and nobody will wake.
+/* Begin with no wake-ups; end, when no thread waits and none will wake.
  * A failure of the system to make one is fatal. */
 PyAPI_FUNC(void) _PySemaphore_Init(_PySemaphore *sema);
 PyAPI_FUNC(void) _PySemaphore_Destroy(_PySemaphore *sema);
