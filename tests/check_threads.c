@@ -352,30 +352,6 @@ CLAIM_TEST(test_no_thread_state_no_stack_size)
                 "the calling thread is not attached: it has no interpreter\n");
 }
 END_TEST
-CLAIM_TEST(test_joined_twice)
-{
-    struct report r = {0};
-    long before = live_blocks();
-    attach_here();
-    ThreadHandle *h = ThreadHandle_new();
-    ck_assert_int_eq(h->state, THREAD_HANDLE_NOT_STARTED);
-    ck_assert_uint_eq(ThreadHandle_ident(h), 0);
-    ck_assert_int_eq(ThreadHandle_is_done(h), 0);
-    ck_assert_int_eq(ThreadHandle_start(h, make_report, &r), 0);
-    ck_assert_int_eq(h->state, THREAD_HANDLE_RUNNING);  /* claim_start, mark_running */
-    for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(ThreadHandle_join(h, -1), 0);
-        ck_assert_int_eq(h->state, THREAD_HANDLE_DONE); /* set_thread_handle_state */
-        ck_assert_int_eq(r.runs, 1);
-        ck_assert_uint_eq(r.ident, ThreadHandle_ident(h));
-        ck_assert_int_eq(ThreadHandle_is_done(h), 1);
-    }
-    ck_assert_int_eq(r.attached, 1);                /* thread_run did that */
-    ThreadHandle_decref(h);
-    detach_here();
-    ck_assert_int_eq(live_blocks(), before);
-}
-END_TEST
 CLAIM_TEST(test_in_the_wrong_order)
 {
     int count = 0;
@@ -393,34 +369,6 @@ CLAIM_TEST(test_in_the_wrong_order)
     }
     ck_assert_str_eq(host_error_text(), "thread already started");
     ThreadHandle_decref(h);
-    detach_here();
-}
-END_TEST
-static void
-join_oneself(void *arg)
-{
-    struct self { ThreadHandle *handle; int answer, matches; } *s = arg;
-    s->answer = ThreadHandle_join(s->handle, -1);
-    s->matches = strcmp(host_error_text(), "Cannot join current thread") == 0;
-}
-
-CLAIM_TEST(test_a_thread_cannot_join_itself)
-{
-    attach_here();
-    struct { ThreadHandle *handle; int answer, matches; } s = {ThreadHandle_new(), 0, 0};
-    ck_assert_int_eq(ThreadHandle_start(s.handle, join_oneself, &s), 0);
-    ck_assert_int_eq(ThreadHandle_join(s.handle, -1), 0);
-    ck_assert_int_eq(s.answer, -1);
-    ck_assert_int_eq(s.matches, 1);
-    ThreadHandle_decref(s.handle);
-
-    ThreadHandle *own = ThreadHandle_adopt(PyThread_get_thread_ident_ex());
-    ck_assert_int_eq(ThreadHandle_join(own, -1), -1);
-    ck_assert_str_eq(host_error_text(), "Cannot join current thread");
-    PyErr_Clear();
-    ck_assert_int_eq(ThreadHandle_set_done(own), 0);
-    ck_assert_int_eq(ThreadHandle_join(own, -1), 0);    /* the event goes first */
-    ThreadHandle_decref(own);
     detach_here();
 }
 END_TEST
@@ -475,6 +423,58 @@ CLAIM_TEST(test_a_refused_thread_is_done)
     ck_assert_int_eq(PyThread_set_stacksize(0), 0);
     ck_assert_int_eq(live_blocks(), before);
     ck_assert_int_eq(count, 0);
+    detach_here();
+}
+END_TEST
+CLAIM_TEST(test_joined_twice)
+{
+    struct report r = {0};
+    long before = live_blocks();
+    attach_here();
+    ThreadHandle *h = ThreadHandle_new();
+    ck_assert_int_eq(h->state, THREAD_HANDLE_NOT_STARTED);
+    ck_assert_uint_eq(ThreadHandle_ident(h), 0);
+    ck_assert_int_eq(ThreadHandle_is_done(h), 0);
+    ck_assert_int_eq(ThreadHandle_start(h, make_report, &r), 0);
+    ck_assert_int_eq(h->state, THREAD_HANDLE_RUNNING);  /* claim_start, mark_running */
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ThreadHandle_join(h, -1), 0);
+        ck_assert_int_eq(h->state, THREAD_HANDLE_DONE); /* set_thread_handle_state */
+        ck_assert_int_eq(r.runs, 1);
+        ck_assert_uint_eq(r.ident, ThreadHandle_ident(h));
+        ck_assert_int_eq(ThreadHandle_is_done(h), 1);
+    }
+    ck_assert_int_eq(r.attached, 1);                /* thread_run did that */
+    ThreadHandle_decref(h);
+    detach_here();
+    ck_assert_int_eq(live_blocks(), before);
+}
+END_TEST
+static void
+join_oneself(void *arg)
+{
+    struct self { ThreadHandle *handle; int answer, matches; } *s = arg;
+    s->answer = ThreadHandle_join(s->handle, -1);
+    s->matches = strcmp(host_error_text(), "Cannot join current thread") == 0;
+}
+
+CLAIM_TEST(test_a_thread_cannot_join_itself)
+{
+    attach_here();
+    struct { ThreadHandle *handle; int answer, matches; } s = {ThreadHandle_new(), 0, 0};
+    ck_assert_int_eq(ThreadHandle_start(s.handle, join_oneself, &s), 0);
+    ck_assert_int_eq(ThreadHandle_join(s.handle, -1), 0);
+    ck_assert_int_eq(s.answer, -1);
+    ck_assert_int_eq(s.matches, 1);
+    ThreadHandle_decref(s.handle);
+
+    ThreadHandle *own = ThreadHandle_adopt(PyThread_get_thread_ident_ex());
+    ck_assert_int_eq(ThreadHandle_join(own, -1), -1);
+    ck_assert_str_eq(host_error_text(), "Cannot join current thread");
+    PyErr_Clear();
+    ck_assert_int_eq(ThreadHandle_set_done(own), 0);
+    ck_assert_int_eq(ThreadHandle_join(own, -1), 0);    /* the event goes first */
+    ThreadHandle_decref(own);
     detach_here();
 }
 END_TEST

@@ -1,4 +1,4 @@
-// Claim at-every-instruction of the book, chapter 6: the list of handles, wherever a fork cuts it.
+// Claim at-every-instruction of the book, chapter 18: the list of handles, wherever a fork cuts it.
 #include <check.h>
 #include <errno.h>
 #include <string.h>

@@ -67,6 +67,32 @@ CLAIM_TESTS(test_whoever_comes_first, 6)
     ck_assert_int_eq(is_initialized(), 1);
 }
 END_TEST
+static void *
+make_ready(void *Py_UNUSED(arg))
+{
+    again_init_thread();
+    return NULL;
+}
+
+CLAIM_TEST(test_a_fork_in_the_first_use)
+{
+    pthread_t first;
+    unmake();
+    hold_condattr_init = 1;
+    ck_assert_int_eq(pthread_create(&first, NULL, make_ready, NULL), 0);
+    wait_for_count(&hold_condattr_init, 2);
+    in_child {
+        alarm(60);
+        PyOS_AfterFork_Child();
+        hold_condattr_init = 0;
+        again_init_thread();
+        leave(is_initialized() && host_threads()->_condattr_monotonic.ptr != NULL);
+    }
+    _Py_atomic_store_int(&hold_condattr_init, 0);
+    ck_assert_int_eq(pthread_join(first, NULL), 0);
+    ck_assert_int_eq(n_condattr_init, 1);
+}
+END_TEST
 CLAIM_TEST(test_the_new_thread_frees_the_block)
 {
     PyThread_ident_t ident;
@@ -211,32 +237,6 @@ CLAIM_TEST(test_a_stranger_that_is_over)
     ck_assert_int_eq(h->state, THREAD_HANDLE_DONE);
     again_handle_decref(h);
     detach_here();
-}
-END_TEST
-static void *
-make_ready(void *Py_UNUSED(arg))
-{
-    again_init_thread();
-    return NULL;
-}
-
-CLAIM_TEST(test_a_fork_in_the_first_use)
-{
-    pthread_t first;
-    unmake();
-    hold_condattr_init = 1;
-    ck_assert_int_eq(pthread_create(&first, NULL, make_ready, NULL), 0);
-    wait_for_count(&hold_condattr_init, 2);
-    in_child {
-        alarm(60);
-        PyOS_AfterFork_Child();
-        hold_condattr_init = 0;
-        again_init_thread();
-        leave(is_initialized() && host_threads()->_condattr_monotonic.ptr != NULL);
-    }
-    _Py_atomic_store_int(&hold_condattr_init, 0);
-    ck_assert_int_eq(pthread_join(first, NULL), 0);
-    ck_assert_int_eq(n_condattr_init, 1);
 }
 END_TEST
 static void never_called(void *Py_UNUSED(value)) { abort(); }

@@ -245,7 +245,7 @@ ThreadHandle_start(ThreadHandle *self, void (*func)(void *), void *arg)
         return 0;
     }
     else {
-        host_thread_delete(boot->tstate);
+        host_thread_delete(boot->tstate);       /* what the thread would have had */
         thread_bootstate_free(boot);
         PyErr_SetString(PyExc_RuntimeError, "can't start new thread");
     }
@@ -288,8 +288,7 @@ ThreadHandle_join(ThreadHandle *self, PyTime_t timeout_ns)
     if (check_started(self) < 0) {
         return -1;
     }
-    /* A thread that has set the event cannot be asking; and its ident may belong to
-     * somebody else by now, who may be. */
+    /* No thread asks this of itself once its event is set; another may have its ident then. */
     if (!_PyEvent_IsSet(&self->thread_is_exiting)
         && ThreadHandle_ident(self) == PyThread_get_thread_ident_ex()) {
         PyErr_SetString(PyExc_RuntimeError, "Cannot join current thread");
@@ -302,9 +301,9 @@ ThreadHandle_join(ThreadHandle *self, PyTime_t timeout_ns)
             timeout_ns = left > 0 ? left : 0;
         }
         if (timeout_ns == 0) {
-            return 0;                           /* in time it was not */
+            return 0;                           /* not over in time */
         }
-        if (Py_MakePendingCalls() < 0) {        /* it was a signal */
+        if (Py_MakePendingCalls() < 0) {        /* a signal ended the wait */
             return -1;
         }
     }
