@@ -38,7 +38,7 @@ PARTS = [("The house", 1, "Which floor this is, who calls from above, and two bu
          ("Waiting", 9, "A queue for every lock, and six kinds of lock made of it; then every order in which they can be used."),
          ("Threads again", 18, "Threads that are joined twice, and the locks and the storage that Python had before the small ones."),
          ("Proofs", 21, "The port in place of the original, and beside it."),
-         ("Appendices", 81, "Code that the chapters lean on, told as they are: the host, the tools of the tests, the scenarios, the bench's peers.")]
+         ("Appendices", 81, "Code that the chapters lean on, told as they are: the host, the tools of the tests, the scenarios, the bench.")]
 APPENDICES = 80                 # files numbered from here on are appendices: 81 is A
 BACK_MATTER = 90                # files numbered from here on have no number: glossary, bibliography
 TEST = re.compile(r"^(?:CLAIM_TESTS?|(def))[ (](test_\w+)[(,)]", re.MULTILINE)

@@ -1,4 +1,4 @@
-// Claims a-crowd-is-counted to turns-are-passed of the book, chapter 22: the bench.
+// The bench: claims of the book, chapter 22 and appendix D.
 #include <check.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -37,6 +37,37 @@ int bench_main(int argc, char **argv);
  * peer_new, peer_draw, peer_drop, build_tree, arena_warm, arena_cold,
  * nothing_to_do, start, hash, hash_8, hash_64, hash_4096, urandom, STRANGER */
 
+struct pair { struct bench_seat seat; void (*sit)(struct bench_seat *); };
+
+static void *sit_one(void *arg)
+{
+    struct pair *one = arg;
+    one->sit(&one->seat);
+    return NULL;
+}
+
+/* Seat 1, the thread with a watch, in a thread of its own, at a lock that we hold. */
+static struct bench_table one_table;
+static struct pair one_watch;
+
+static pthread_t begin_a_watch(void (*sit)(struct bench_seat *))
+{
+    pthread_t thread;
+    one_table = (struct bench_table){.locks = 1, .limit = 2000000};
+    one_watch = (struct pair){{.table = &one_table, .number = 1}, sit};
+    fresh();
+    peer_lock(0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, sit_one, &one_watch), 0);
+    return thread;
+}
+
+static void until_asked(uint64_t times)
+{
+    while (BENCH_LOAD(&one_table.asked) < times) {
+        sched_yield();
+    }
+}
+
 static void careless(struct bench_seat *seat)
 {
     while (!BENCH_LOAD(&seat->table->stop)) {       /* counted, never guarded */
@@ -64,102 +95,6 @@ CLAIM_TEST(test_a_crowd_is_counted)
     }
     ck_assert_int_eq(bench_crowd(&bench_futex, &no_lock, &two, &c), 0);
     ck_assert_int_eq(c.excluded, 0);
-}
-END_TEST
-CLAIM_TEST(test_locks_and_turns)
-{
-    struct bench_table table = {.locks = 3, .turns = 100};
-    struct bench_seat seat = {.table = &table, .number = 4};
-    fresh();
-    peer_lock(0);
-    peer_lock(2);
-    crowd(&seat);                           /* would wait for ever for another lock than 1 */
-    ck_assert_uint_eq(table.guarded[1].count, 100);
-    ck_assert_uint_eq(seat.count, 100);
-
-    struct bench_question q = {.threads = 5, .ms = 1, .locks = 2, .turns = 700};
-    struct bench_count c;
-    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "crowd"), &q, &c), 0);
-    ck_assert_int_eq(c.excluded, 1);
-    ck_assert_uint_eq(c.all, 3500);
-    ck_assert(c.least == 700 && c.most == 700 && c.ns > 0);
-}
-END_TEST
-struct pair { struct bench_seat seat; void (*sit)(struct bench_seat *); };
-
-static void *sit_one(void *arg)
-{
-    struct pair *one = arg;
-    one->sit(&one->seat);
-    return NULL;
-}
-
-/* Until each of two threads has had a thousand turns. */
-static void two_take_turns(void (*sit)(struct bench_seat *))
-{
-    struct bench_table table = {0};
-    struct pair two[2] = {{{.table = &table, .number = 0}, sit},
-                          {{.table = &table, .number = 1}, sit}};
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, sit_one, &two[i]), 0);
-    }
-    while (BENCH_LOAD(&two[0].seat.count) < 1000 || BENCH_LOAD(&two[1].seat.count) < 1000) {
-        sched_yield();
-    }
-    BENCH_STORE(&table.stop, 1);
-    pthread_join(threads[0], NULL);
-    pthread_join(threads[1], NULL);
-    ck_assert_uint_eq(table.guarded[0].count, two[0].seat.count + two[1].seat.count);
-    ck_assert_int_le(labs((long)two[0].seat.count - (long)two[1].seat.count), 1);
-}
-
-CLAIM_TEST(test_turns_alternate)
-{
-    fresh();
-    two_take_turns(alternate);
-}
-END_TEST
-/* Seat 1, the thread with a watch, in a thread of its own, at a lock that we hold. */
-static struct bench_table one_table;
-static struct pair one_watch;
-
-static pthread_t begin_a_watch(void (*sit)(struct bench_seat *))
-{
-    pthread_t thread;
-    one_table = (struct bench_table){.locks = 1, .limit = 2000000};
-    one_watch = (struct pair){{.table = &one_table, .number = 1}, sit};
-    fresh();
-    peer_lock(0);
-    ck_assert_int_eq(pthread_create(&thread, NULL, sit_one, &one_watch), 0);
-    return thread;
-}
-
-static void until_asked(uint64_t times)
-{
-    while (BENCH_LOAD(&one_table.asked) < times) {
-        sched_yield();
-    }
-}
-
-CLAIM_TEST(test_calls_in_time_are_counted)
-{
-    pthread_t thread = begin_a_watch(timed);
-    until_asked(3);
-    ck_assert_uint_eq(BENCH_LOAD(&one_watch.seat.count), 0);
-    peer_unlock(0);
-    uint64_t vain = BENCH_LOAD(&one_table.asked);
-    until_asked(vain + 4);
-    BENCH_STORE(&one_table.stop, 1);
-    pthread_join(thread, NULL);
-    ck_assert_uint_ge(one_watch.seat.count, one_table.asked - vain - 1);
-    ck_assert_uint_le(one_watch.seat.count, one_table.asked - 3);
-
-    struct bench_question q = {.threads = 2, .ms = 20, .section = 100, .limit = 1000000000};
-    struct bench_count c;
-    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "timed"), &q, &c), 0);
-    ck_assert_int_eq(c.excluded, 1);
-    ck_assert_uint_le(c.in_time, c.asked);
 }
 END_TEST
 CLAIM_TEST(test_waits_are_timed)
@@ -211,6 +146,105 @@ CLAIM_TEST(test_a_starved_waiter_ends)
     uint64_t took = bench_due_times(&one, 2);
     ck_assert(took > 0 && took < bench_due_limit);
     ck_assert_double_eq(repeat(&bench_futex, &refused, 1, &times), -1);
+}
+END_TEST
+CLAIM_TEST(test_locks_and_turns)
+{
+    struct bench_table table = {.locks = 3, .turns = 100};
+    struct bench_seat seat = {.table = &table, .number = 4};
+    fresh();
+    peer_lock(0);
+    peer_lock(2);
+    crowd(&seat);                           /* would wait for ever for another lock than 1 */
+    ck_assert_uint_eq(table.guarded[1].count, 100);
+    ck_assert_uint_eq(seat.count, 100);
+
+    struct bench_question q = {.threads = 5, .ms = 1, .locks = 2, .turns = 700};
+    struct bench_count c;
+    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "crowd"), &q, &c), 0);
+    ck_assert_int_eq(c.excluded, 1);
+    ck_assert_uint_eq(c.all, 3500);
+    ck_assert(c.least == 700 && c.most == 700 && c.ns > 0);
+}
+END_TEST
+/* Until each of two threads has had a thousand turns. */
+static void two_take_turns(void (*sit)(struct bench_seat *))
+{
+    struct bench_table table = {0};
+    struct pair two[2] = {{{.table = &table, .number = 0}, sit},
+                          {{.table = &table, .number = 1}, sit}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, sit_one, &two[i]), 0);
+    }
+    while (BENCH_LOAD(&two[0].seat.count) < 1000 || BENCH_LOAD(&two[1].seat.count) < 1000) {
+        sched_yield();
+    }
+    BENCH_STORE(&table.stop, 1);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    ck_assert_uint_eq(table.guarded[0].count, two[0].seat.count + two[1].seat.count);
+    ck_assert_int_le(labs((long)two[0].seat.count - (long)two[1].seat.count), 1);
+}
+
+CLAIM_TEST(test_turns_alternate)
+{
+    fresh();
+    two_take_turns(alternate);
+}
+END_TEST
+CLAIM_TEST(test_calls_in_time_are_counted)
+{
+    pthread_t thread = begin_a_watch(timed);
+    until_asked(3);
+    ck_assert_uint_eq(BENCH_LOAD(&one_watch.seat.count), 0);
+    peer_unlock(0);
+    uint64_t vain = BENCH_LOAD(&one_table.asked);
+    until_asked(vain + 4);
+    BENCH_STORE(&one_table.stop, 1);
+    pthread_join(thread, NULL);
+    ck_assert_uint_ge(one_watch.seat.count, one_table.asked - vain - 1);
+    ck_assert_uint_le(one_watch.seat.count, one_table.asked - 3);
+
+    struct bench_question q = {.threads = 2, .ms = 20, .section = 100, .limit = 1000000000};
+    struct bench_count c;
+    ck_assert_int_eq(bench_crowd(&bench_futex, find_work(&bench_futex, "timed"), &q, &c), 0);
+    ck_assert_int_eq(c.excluded, 1);
+    ck_assert_uint_le(c.in_time, c.asked);
+}
+END_TEST
+static void *wait_for_one(void *turn)
+{
+    while (__atomic_load_n((int *)turn, __ATOMIC_SEQ_CST) == 0) {
+        peer_sleep(turn, 0);
+    }
+    return NULL;
+}
+
+CLAIM_TEST(test_turns_are_passed)
+{
+    two_take_turns(pass);
+
+    int before = bench_asleep();
+    int turn = 0;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one, &turn), 0);
+    while (bench_asleep() <= before) {
+        sched_yield();
+    }
+    __atomic_store_n(&turn, 1, __ATOMIC_SEQ_CST);
+    peer_wake(&turn, 1);
+    pthread_join(thread, NULL);
+}
+END_TEST
+CLAIM_TEST(test_own_load_is_seen)
+{
+    struct bench_load before = bench_load_now(), after;
+    do {
+        after = bench_load_now();
+    } while (after.own - before.own < 100u * 1000 * 1000);
+    ck_assert_uint_ge(after.busy - before.busy, 50u * 1000 * 1000);
+    ck_assert_uint_ge(2 * (after.at - before.at), after.own - before.own);  /* a sanitizer's thread may run beside */
 }
 END_TEST
 CLAIM_TEST(test_the_store_is_kept)
@@ -308,39 +342,5 @@ CLAIM_TEST(test_a_line_is_answered)
         line = strchr(line, '\n') + 1;
     }
     ck_assert_int_eq(*line, 0);
-}
-END_TEST
-CLAIM_TEST(test_own_load_is_seen)
-{
-    struct bench_load before = bench_load_now(), after;
-    do {
-        after = bench_load_now();
-    } while (after.own - before.own < 100u * 1000 * 1000);
-    ck_assert_uint_ge(after.busy - before.busy, 50u * 1000 * 1000);
-    ck_assert_uint_ge(2 * (after.at - before.at), after.own - before.own);  /* a sanitizer's thread may run beside */
-}
-END_TEST
-static void *wait_for_one(void *turn)
-{
-    while (__atomic_load_n((int *)turn, __ATOMIC_SEQ_CST) == 0) {
-        peer_sleep(turn, 0);
-    }
-    return NULL;
-}
-
-CLAIM_TEST(test_turns_are_passed)
-{
-    two_take_turns(pass);
-
-    int before = bench_asleep();
-    int turn = 0;
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one, &turn), 0);
-    while (bench_asleep() <= before) {
-        sched_yield();
-    }
-    __atomic_store_n(&turn, 1, __ATOMIC_SEQ_CST);
-    peer_wake(&turn, 1);
-    pthread_join(thread, NULL);
 }
 END_TEST
