@@ -44,8 +44,9 @@ LINE  := $(if $(shell command -v notangle),build/line/)
 PORT  := $(filter-out simulation/% bench/% graft/% %/groundfloor_hash,$(patsubst tangle/%.c,%,$(wildcard tangle/*/*.c)))
 CHECK  = $(shell pkg-config --cflags --libs check)
 # CHAPTER=10 builds and runs the tests of that chapter's claims alone; CLAIM=a-wakeup-is-kept or 6.1, of that claim.
-RUN    := $(PYTHON) tests/run.py $(CHAPTER:%=--chapter %) $(CLAIM:%=--claim %)
-SUITES := $(if $(CHAPTER)$(CLAIM),$(or $(shell $(RUN)),$(error nothing to test (above))),$(patsubst tests/%.c,%,$(wildcard tests/check_*.c)))
+SOME   := $(PYTHON) tests/run.py $(CHAPTER:%=--chapter %) $(CLAIM:%=--claim %)
+RUN    := $(SOME)
+SUITES := $(if $(CHAPTER)$(CLAIM),$(or $(shell $(SOME)),$(error nothing to test (above))),$(patsubst tests/%.c,%,$(wildcard tests/check_*.c)))
 # Both cores, but where the caller said how many.
 JOBS    = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 

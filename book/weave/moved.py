@@ -1,10 +1,10 @@
-"""Old addresses. book/moved.json says what chapters, sections and claims were called before the chapters were divided anew in November 2026:
+"""Old addresses. moved.json says what chapters, sections and claims were called before the chapters were divided anew in November 2026:
 each old page sends its reader on, to the section or the claim that was asked for. Without scripts it leads to the chapter, and lists the rest."""
 import html
 import json
 import pathlib
 
-MOVED = json.loads((pathlib.Path(__file__).resolve().parent.parent / "moved.json").read_text(encoding="utf-8"))
+MOVED = json.loads(pathlib.Path(__file__).with_name("moved.json").read_text(encoding="utf-8"))
 
 
 def stubs(titles, home):

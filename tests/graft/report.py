@@ -127,7 +127,7 @@ def claims(run):
     import claims as chapter
     outcome = {}
     for name, check in inspect.getmembers(chapter, inspect.isfunction):
-        if name.startswith("test_claim_"):
+        if name.startswith("test_"):
             try:
                 check(run)
                 outcome[name] = "success"

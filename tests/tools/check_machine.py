@@ -207,7 +207,7 @@ class Pandoc(unittest.TestCase):
     def test_the_filter_makes_the_link(self):
         """Whatever citeproc of this version makes of link-citations."""
         with tempfile.TemporaryDirectory() as folder:
-            pathlib.Path(folder, "i.lua").write_text("return {chapters={{stem='01-x',number=1}},chunks={},identifiers={},citations={},claims={},reports={},marks={},traces={},trace_style='',terms={}}")
+            pathlib.Path(folder, "i.lua").write_text("return {chapters={{stem='01-x',number='1'}},chunks={},identifiers={},citations={},claims={},claimed={},reports={},marks={},traces={},trace_style='',terms={}}")
             pathlib.Path(folder, "r.json").write_text('{"references": [{"id": "k", "type": "book", "author": [{"family": "K"}], "issued": 1984}], "suppress-bibliography": true}')
             for text, words in (("[-@k]", '(<a href="91-bibliography.html#ref-k">1984</a>)'), ("[-@k, page 3]", '(<a href="91-bibliography.html#ref-k">1984, 3</a>)')):
                 made = run("pandoc", "--from", "markdown", "--to", "html", "--citeproc", "--metadata-file=r.json", "--lua-filter", ROOT / "book/weave/groundfloor.lua",

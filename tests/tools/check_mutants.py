@@ -47,20 +47,21 @@ int toy_sum(int n);
 @
 ```
 
-**Claim 3.1.** One, two and three are six.
+**Claim a-sum.** One, two and three are six.
 
 ```c
 <<tests/check_toy.c>>=
 #include <check.h>
 #include "arena/toy.h"
-START_TEST(test_claim_3_1_sum) { ck_assert_int_eq(toy_sum(3), 6); } END_TEST
+#define CLAIM_TEST START_TEST
+CLAIM_TEST(test_a_sum) { ck_assert_int_eq(toy_sum(3), 6); } END_TEST
 int
 main(void)
 {
     Suite *s = suite_create("toy");
     TCase *tc = tcase_create("toy");
     suite_add_tcase(s, tc);
-    tcase_add_test(tc, test_claim_3_1_sum);
+    tcase_add_test(tc, test_a_sum);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
@@ -126,8 +127,8 @@ class Mutants(House):
         self.assertEqual((tried, survived), (killed + 1, 1))
         self.assertEqual(float(rates.group(4)), round(100 * killed / tried, 1))
         kept = (self.root / "build/mutants/results.jsonl").read_text()
-        self.assertRegex(kept, r"n\+\+.*check_toy.(gil|ft): (hangs|test_claim_3_1_sum)")    # a loop without end: its suite or we end it
-        self.assertRegex(kept, r"sum -= n.*check_toy.(gil|ft): test_claim_3_1_sum")
+        self.assertRegex(kept, r"n\+\+.*check_toy.(gil|ft): (hangs|test_a_sum)")    # a loop without end: its suite or we end it
+        self.assertRegex(kept, r"sum -= n.*check_toy.(gil|ft): test_a_sum")
         begun = time.monotonic()
         self.assertEqual(self.tool("tests/mutants.py"), 1)          # nothing is tried twice
         self.assertIn(" 0 to try", self.out)
@@ -157,7 +158,7 @@ class Mutants(House):
         self.chapter(CHAPTER.replace("toy_sum(3), 6", "toy_sum(3), 7"))
         self.tool("book/tangle.py")
         self.assertEqual(self.tool("tests/mutants.py"), 1)
-        self.assertIn("the unchanged port does not pass check_toy.gil: test_claim_3_1_sum", self.err)
+        self.assertIn("the unchanged port does not pass check_toy.gil: test_a_sum", self.err)
 
 
 if __name__ == "__main__":

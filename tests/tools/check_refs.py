@@ -24,22 +24,22 @@ class Refs(House):
         self.assertRegex(self.err, words)
 
     def test_no_such_symbol(self):
-        self.loose(GOOD.replace("`toy_add`]", "`toy_sub`]"), r"book/03-toy\.md:14: .*no symbol `toy_sub`")
+        self.loose(GOOD.replace("`toy_add`]", "`toy_sub`]"), r"book/03-toy\.md:16: .*no symbol `toy_sub`")
 
     def test_no_such_file(self):
-        self.loose(GOOD.replace("Python/toy.c", "Python/joy.c"), r"book/03-toy\.md:14: .*no file Python/joy\.c")
+        self.loose(GOOD.replace("Python/toy.c", "Python/joy.c"), r"book/03-toy\.md:16: .*no file Python/joy\.c")
 
     def test_wrong_lines(self):
-        self.loose(GOOD.replace("#L3-L7", "#L5-L9"), r"book/03-toy\.md:14: `toy_add` is at 4-7 .* says 5-9")
+        self.loose(GOOD.replace("#L3-L7", "#L5-L9"), r"book/03-toy\.md:16: `toy_add` is at 4-7 .* says 5-9")
 
     def test_lines_past_the_end(self):
-        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:14: .*has 19 lines")
+        self.loose(GOOD.replace("#L3-L7", "#L3-L70"), r"book/03-toy\.md:16: .*has 19 lines")
 
     def test_wrong_version(self):
-        self.loose(GOOD.replace("v3.13.5", "v3.12.0"), r"book/03-toy\.md:14: cites CPython 3\.12\.0")
+        self.loose(GOOD.replace("v3.13.5", "v3.12.0"), r"book/03-toy\.md:16: cites CPython 3\.12\.0")
 
     def test_not_pinned(self):
-        self.loose(GOOD.replace("#L3-L7", "#L4-L7"), r"book/03-toy\.md:14: .*not pinned.*make pin")
+        self.loose(GOOD.replace("#L3-L7", "#L4-L7"), r"book/03-toy\.md:16: .*not pinned.*make pin")
 
     def test_more_than_the_symbol(self):
         self.cpython("3.13.5", TOY + "\nint toy_sub(int a) { return a; }\n")
@@ -72,11 +72,11 @@ class Refs(House):
 
     def test_altered_excerpt(self):
         self.cpython("3.13.5", TOY.replace("b + a", "b - a"))
-        self.loose(GOOD, r"book/03-toy\.md:14: the excerpt .* differs from its pinned sha256")
+        self.loose(GOOD, r"book/03-toy\.md:16: the excerpt .* differs from its pinned sha256")
 
     def test_altered_file(self):
         self.cpython("3.13.5", TOY.replace("TOY_LIMIT 7", "TOY_LIMIT 8"))
-        self.loose(GOOD, r"book/03-toy\.md:14: Python/toy\.c differs from its pinned sha256")
+        self.loose(GOOD, r"book/03-toy\.md:16: Python/toy\.c differs from its pinned sha256")
 
     def test_pinned_and_cited_nowhere(self):
         pins = self.root / "upstream-refs/pins/3.13.5.json"
@@ -89,11 +89,11 @@ class Refs(House):
         self.write("book/references.yaml", "references:\n- id: knuth1984\n")
         self.chapter(GOOD + "\nKnuth [-@knuth1984] says so; `[-@code]` cites nothing.\n\n```text\n[-@shown]\n```\n")
         self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
-        self.loose(GOOD + "\nKnuth says so\n[see @knuth1948, p. 3].\n", r"book/03-toy\.md:32: @knuth1948 is no entry of book/references\.yaml: did you mean @knuth1984\?")
-        self.loose(GOOD + "\nWrite to @nobody.\n", r"book/03-toy\.md:31: @nobody is no entry .*: add it there, or write \\@ for a plain at-sign")
+        self.loose(GOOD + "\nKnuth says so\n[see @knuth1948, p. 3].\n", r"book/03-toy\.md:36: @knuth1948 is no entry of book/references\.yaml: did you mean @knuth1984\?")
+        self.loose(GOOD + "\nWrite to @nobody.\n", r"book/03-toy\.md:35: @nobody is no entry .*: add it there, or write \\@ for a plain at-sign")
 
     def test_chunk_that_cites_nothing(self):
-        self.loose(GOOD + "\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", r"book/03-toy\.md:32: chunk <<toy/more\.c>> of the port cites nothing")
+        self.loose(GOOD + "\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", r"book/03-toy\.md:36: chunk <<toy/more\.c>> of the port cites nothing")
 
     def test_chunk_marked_as_ours(self):
         self.chapter(GOOD + "\n**Ours.** CPython has no more.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n")
@@ -101,7 +101,7 @@ class Refs(House):
         self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
 
     def test_chapter_that_ports_nothing_needs_no_mark(self):
-        self.chapter("# Other\n\n> **Covers.** A tool of ours.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", name="04-other.md")
+        self.chapter("# Other\n\n> **Covers.** A tool of ours.\n>\n> **Needs.** Nothing.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n", name="04-other.md")
         self.assertEqual(self.tool("book/tangle.py"), 0, self.err)
         self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 0, self.err)
 
@@ -127,24 +127,47 @@ class Refs(House):
 
     def test_function_without_a_test(self):
         self.loose(GOOD.replace("{ return a + b; }", "{ return a + b; }\nint toy_twice(int a) { return 2 * a; }"),
-                   r"book/03-toy\.md:19: `toy_twice` of tangle/toy/toy\.c is named in no test chunk")
+                   r"book/03-toy\.md:21: `toy_twice` of tangle/toy/toy\.c is named in no test chunk")
 
     def test_claim_without_a_test(self):
-        self.loose(GOOD + "\n**Claim 3.2.** It is commutative.\n", r"book/03-toy\.md:31: claim 3\.2 has no test")
+        self.loose(GOOD + "\n**Claim the-order-is-free.** It is commutative.\n", r"book/03-toy\.md:35: claim the-order-is-free has no test: a CLAIM_TEST\(test_the_order_is_free\)")
 
-    def test_claim_out_of_order(self):
-        self.loose(GOOD.replace("Claim 3.1.", "Claim 3.2."), r"book/03-toy\.md:22: claim 3\.2 should be 3\.1")
+    def test_two_claims_of_one_name(self):
+        self.loose(GOOD + "\n**Claim two-and-two.** It is commutative.\n", r"book/03-toy\.md:26: claim two-and-two is made in book/03-toy\.md:35 too")
 
     def test_test_without_a_claim(self):
-        self.loose(GOOD.replace("test_claim_3_1", "test_claim_3_7"), r"tests a claim that no chapter makes")
+        self.loose(GOOD.replace("**Claim two-and-two.** Two and two", "Two and two"), r"book/03-toy\.md:29: test_two_and_two stands under no claim")
+
+    def test_test_of_two_claims(self):
+        again = GOOD[GOOD.index("```c\n<<tests/check_toy.c>>="):]
+        self.loose(GOOD + "\n**Claim the-order-is-free.** It is commutative.\n\n" + again, r"test_two_and_two is a test of claim two-and-two already")
 
     def test_test_that_no_suite_runs(self):
-        self.loose(GOOD.replace("tcase_add_test(tc, test_claim_3_1_sum);", ""), r"test_claim_3_1_sum is in no test case")
+        self.loose(GOOD.replace("<<tests/check_toy.c>>", "<<tests/toy.c>>"), r"test_two_and_two is in no suite")
+
+    def test_pair_that_says_nothing_of_itself(self):
+        self.loose(GOOD.replace("**Differs.** The order", "The order"), r"book/03-toy\.md:24: the pair above says nothing of itself: go on with \*\*Differs")
+
+    def test_what_a_chapter_needs(self):
+        self.loose(GOOD.replace("> **Needs.** Nothing before it.\n", ""), r"book/03-toy\.md:1: the head has no > \*\*Needs")
+        self.chapter("# Before\n\n> **Needs.** Nothing.\n\n```c\n<<toy/before.h>>=\nint before;\n@\n```\n", "02-before.md")
+        used = GOOD.replace("int toy_add(int a, int b);\n", '#include "toy/before.h"\nint toy_add(int a, int b);\n', 1)
+        self.loose(used, r'book/03-toy\.md:5: the code includes "toy/before\.h" of chapter 2: it belongs in Needs')
+        self.loose(used.replace("Nothing before it.", "[2](02-before.md), [7](07-after.md)"), r"book/03-toy\.md:5: chapter 7 comes later: a chapter cannot need it")
+        self.assertNotIn("toy/before.h", self.err)
+
+    def test_a_chapter_that_is_too_long(self):
+        self.loose(GOOD + "\nA line.\n" * 1000, r"book/03-toy\.md:1: 20\d\d lines without its tests, more than 2000: split it")
+        self.loose(GOOD + "\n" + "word " * 14000 + "\n", r"book/03-toy\.md:1: 6\d minutes to read, more than 60: split it")
+
+    def test_counts(self):
+        self.assertEqual(self.tool("upstream-refs/refs.py", "counts"), 0, self.err)
+        self.assertRegex(self.out, r"(?m)^3 Good +\d+ +\d+ +3 +5 +2 +\d+$")
 
     def test_pin_refuses_a_wrong_citation(self):
         self.chapter(GOOD.replace("#L3-L7", "#L5-L9"))
         self.assertEqual(self.tool("upstream-refs/refs.py", "pin"), 1)
-        self.assertRegex(self.err, r"book/03-toy\.md:14: `toy_add` is at")
+        self.assertRegex(self.err, r"book/03-toy\.md:16: `toy_add` is at")
 
     def test_tree_of_the_wrong_version(self):
         self.cpython("3.12.1")
@@ -219,46 +242,46 @@ class Orders(House):
 
     def test_another_order_in_the_code(self):
         self.changed("_Py_atomic_store_int_release(", "_Py_atomic_store_int(",
-                     r"book/03-toy\.md:20: \[A1\] is seq_cst here, and in its ledger \(book/03-toy\.md:39\) release: mend")
-        self.changed("_Py_atomic_store_int_release(", "_Py_atomic_store_int_relaxed(", r"book/03-toy\.md:20: \[A1\] is relaxed here")
+                     r"book/03-toy\.md:22: \[A1\] is seq_cst here, and in its ledger \(book/03-toy\.md:43\) release: mend")
+        self.changed("_Py_atomic_store_int_release(", "_Py_atomic_store_int_relaxed(", r"book/03-toy\.md:22: \[A1\] is relaxed here")
 
     def test_a_strong_operation_made_weaker(self):
         self.changed("_Py_atomic_compare_exchange_uint8(", "_Py_atomic_compare_exchange_uint8_acquire(",
-                     r"book/03-toy\.md:21: \[A2\] is acquire here, and in its ledger \(book/03-toy\.md:40\) seq_cst")
+                     r"book/03-toy\.md:23: \[A2\] is acquire here, and in its ledger \(book/03-toy\.md:44\) seq_cst")
 
     def test_a_weakened_copy_of_the_port(self):
         """Whoever changes tangle/ alone is told too, at the chapter's line."""
         file = self.root / "tangle/toy/toy.c"
         file.write_text(file.read_text().replace("_int_release(", "_int_relaxed("))
         self.assertEqual(self.tool("upstream-refs/refs.py", "check"), 1)
-        self.assertRegex(self.err, r"book/03-toy\.md:20: \[A1\] is relaxed here")
+        self.assertRegex(self.err, r"book/03-toy\.md:22: \[A1\] is relaxed here")
 
     def test_another_operation(self):
         self.changed("_Py_atomic_store_int_release(&toy, a)", "_Py_atomic_fence_release()",
-                     r"book/03-toy\.md:20: \[A1\] is a fence here, and in its ledger .* store", r"book/03-toy\.md:39: \[A1\] stands beside no store of the code")
+                     r"book/03-toy\.md:22: \[A1\] is a fence here, and in its ledger .* store", r"book/03-toy\.md:43: \[A1\] stands beside no store of the code")
 
     def test_a_tag_that_has_left_its_operation(self):
-        self.changed("_Py_atomic_store_int_release(&toy, a); ", "toy = a;", r"book/03-toy\.md:20: \[A1\] stands beside no atomic operation")
-        self.changed("0);     /* [A2] */", "0);\n    /* [A2] */", r"book/03-toy\.md:23: \[A2\] stands beside no atomic operation")
+        self.changed("_Py_atomic_store_int_release(&toy, a); ", "toy = a;", r"book/03-toy\.md:22: \[A1\] stands beside no atomic operation")
+        self.changed("0);     /* [A2] */", "0);\n    /* [A2] */", r"book/03-toy\.md:25: \[A2\] stands beside no atomic operation")
 
     def test_a_tag_in_the_ledger_and_nowhere_in_code(self):
-        self.changed("0);     /* [A2] */", "0);", r"book/03-toy\.md:40: \[A2\] stands beside no compare_exchange of the code")
+        self.changed("0);     /* [A2] */", "0);", r"book/03-toy\.md:44: \[A2\] stands beside no compare_exchange of the code")
 
     def test_a_tag_in_code_and_in_no_ledger(self):
-        self.changed("| A3 | `load` | relaxed | relaxed | nothing | nothing |\n", "", r"book/03-toy\.md:23: \[A3\] is in no ledger: give it a row")
+        self.changed("| A3 | `load` | relaxed | relaxed | nothing | nothing |\n", "", r"book/03-toy\.md:25: \[A3\] is in no ledger: give it a row")
 
     def test_a_weaker_operation_without_a_tag(self):
-        self.changed("+ b;   /* [A3] */", "+ b;", r"book/03-toy\.md:23: load is relaxed, which is weaker than seq_cst, and has no tag")
+        self.changed("+ b;   /* [A3] */", "+ b;", r"book/03-toy\.md:25: load is relaxed, which is weaker than seq_cst, and has no tag")
 
     def test_a_tag_that_only_the_text_knows(self):
         self.found(ORDERED + "\nThe look [A3] decides nothing; `[A7]` is code.\n")
-        self.found(ORDERED + "\nThe look\n[A1, A9] decides nothing.\n", r"book/03-toy\.md:54: the text names \[A9\], which no ledger has")
+        self.found(ORDERED + "\nThe look\n[A1, A9] decides nothing.\n", r"book/03-toy\.md:58: the text names \[A9\], which no ledger has")
 
     def test_a_tag_of_two_rows(self):
-        self.changed("| A3 | `load` |", "| A1 | `load` |", r"book/03-toy\.md:41: the tag \[A1\] is book/03-toy\.md:39's already")
+        self.changed("| A3 | `load` |", "| A1 | `load` |", r"book/03-toy\.md:45: the tag \[A1\] is book/03-toy\.md:43's already")
 
     def test_around_the_header(self):
-        self.changed("return _Py", "__atomic_store_n(&toy, 1, 0); return _Py", r"book/03-toy\.md:23: __atomic_store_n goes around host/pyatomic\.h")
+        self.changed("return _Py", "__atomic_store_n(&toy, 1, 0); return _Py", r"book/03-toy\.md:25: __atomic_store_n goes around host/pyatomic\.h")
 
     def test_the_header_itself(self):
         header = "\n**Ours.** Atomics.\n\n```c\n<<host/pyatomic.h>>=\n#define FAMILY(NAME, T) \\\nstatic T _Py_atomic_load_##NAME##_acquire(T *obj) \\\n" \
@@ -267,26 +290,26 @@ class Orders(House):
         self.found(ORDERED + header.replace("ATOMIC_ACQUIRE", "ATOMIC_RELAXED"), r"book/03-toy\.md:\d+: _Py_atomic_load_\w+ asks for relaxed; its name says acquire")
 
     def test_a_row_that_cannot_be(self):
-        self.changed("| tag | operation | order | needed |", "| tag | operation | order |", r"book/03-toy\.md:37: a ledger has the columns tag \| operation")
-        self.changed("| relaxed | relaxed | nothing | nothing |", "| relaxed | nothing |", r"book/03-toy\.md:41: a ledger's row has 6 cells, this one 4")
-        self.changed("| seq_cst | acquire |", "| strong | acquire |", r"book/03-toy\.md:40: \[A2\] has the order 'strong': it is one of")
-        self.changed("| release | release |", "| release | seq_cst |", r"book/03-toy\.md:39: \[A1\] needs seq_cst and is release")
-        self.changed("| `compare_exchange` |", "| the exchange |", r"book/03-toy\.md:40: \[A2\] names no operation")
-        self.changed("| acquire | A1 | the same |", "| acquire | A1 | nothing |", r"book/03-toy\.md:40: \[A2\] needs acquire and nothing happens")
-        self.changed("| acquire | A1 | the same |", "| acquire | A1, A9 | the same |", r"book/03-toy\.md:40: \[A2\] pairs with \[A9\], which no ledger has")
+        self.changed("| tag | operation | order | needed |", "| tag | operation | order |", r"book/03-toy\.md:41: a ledger has the columns tag \| operation")
+        self.changed("| relaxed | relaxed | nothing | nothing |", "| relaxed | nothing |", r"book/03-toy\.md:45: a ledger's row has 6 cells, this one 4")
+        self.changed("| seq_cst | acquire |", "| strong | acquire |", r"book/03-toy\.md:44: \[A2\] has the order 'strong': it is one of")
+        self.changed("| release | release |", "| release | seq_cst |", r"book/03-toy\.md:43: \[A1\] needs seq_cst and is release")
+        self.changed("| `compare_exchange` |", "| the exchange |", r"book/03-toy\.md:44: \[A2\] names no operation")
+        self.changed("| acquire | A1 | the same |", "| acquire | A1 | nothing |", r"book/03-toy\.md:44: \[A2\] needs acquire and nothing happens")
+        self.changed("| acquire | A1 | the same |", "| acquire | A1, A9 | the same |", r"book/03-toy\.md:44: \[A2\] pairs with \[A9\], which no ledger has")
         self.changed("| acquire | A1 | the same |", "| acquire | nothing | the same |", r"\[A2\] needs acquire and pairs with nothing",
-                     r"book/03-toy\.md:39: \[A1\] pairs with \[A2\], whose row .* does not name it")
+                     r"book/03-toy\.md:43: \[A1\] pairs with \[A2\], whose row .* does not name it")
 
     def test_a_litmus_test_of_another_order(self):
         self.changed("x, 1, memory_order_release", "x, 1, memory_order_seq_cst",
-                     r"book/03-toy\.md:48: \[A1\] is seq_cst here, and in its ledger \(book/03-toy\.md:39\) release")
-        self.changed(";      /* [A1] */\n}\n@", ";\n}\n@", r"book/03-toy\.md:46: no operation of this test has a tag")
+                     r"book/03-toy\.md:52: \[A1\] is seq_cst here, and in its ledger \(book/03-toy\.md:43\) release")
+        self.changed(";      /* [A1] */\n}\n@", ";\n}\n@", r"book/03-toy\.md:50: no operation of this test has a tag")
 
     def test_an_order_that_no_litmus_test_shows(self):
         fence = ORDERED.replace("return _Py", "_Py_atomic_fence_acquire();   /* [A4] */ return _Py")
         row = "| A4 | `fence` | acquire | acquire | A1 | the same |\n"
         self.found(fence.replace("| | the rest", row + "| | the rest").replace("| A2 | nobody", "| A2, A4 | nobody").replace("/* [A4] */ return", "/* [A4] */\n    return"),
-                   r"book/03-toy\.md:43: \[A4\] needs acquire, and no litmus test shows it")
+                   r"book/03-toy\.md:47: \[A4\] needs acquire, and no litmus test shows it")
 
 
 class Fetch(House):

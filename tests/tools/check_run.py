@@ -13,9 +13,9 @@ SUITE = """#!/bin/sh
 # A suite as run.py sees it: a program that writes Check's report.
 cat >"$CK_XML_LOG_FILE_NAME" <<END
 <?xml version="1.0"?><testsuites xmlns="http://check.sourceforge.net/ns"><suite><test result="success">
-<path>.</path><fn>x.c:1</fn><id>test_claim_3_1_sum</id><message>Passed</message></test></suite></testsuites>
+<path>.</path><fn>x.c:1</fn><id>test_two_and_two</id><message>Passed</message></test></suite></testsuites>
 END
-echo "claim ${GF_CLAIM:-all}, times $CK_TIMEOUT_MULTIPLIER, case ${CK_RUN_CASE:-any}"
+echo "tests ${GF_TESTS:-all}, times $CK_TIMEOUT_MULTIPLIER, case ${CK_RUN_CASE:-any}"
 """
 
 
@@ -31,9 +31,9 @@ class Runs(House):
         return json.loads((self.root / "build/results/results.json").read_text(encoding="utf-8"))
 
     def standing(self):
-        """What the woven page would say of claim 3.1."""
+        """What the woven page would say of the claim."""
         code = "import sys; sys.path[:0] = ['book']; import chapters; book = chapters.load(); " \
-               "print(book.standing_of(book.claims['3.1'], chapters.last_results())['state'])"
+               "print(book.standing_of(book.claims['two-and-two'], chapters.last_results())['state'])"
         return subprocess.run([sys.executable, "-c", code], cwd=self.root, capture_output=True, text=True, check=True).stdout.strip()
 
     def test_a_result_belongs_to_the_code_it_was_had_from(self):
@@ -58,14 +58,19 @@ class Runs(House):
         self.assertEqual(sorted(self.results()["configs"]), ["ft", "gil"])
 
     def test_a_claim_alone(self):
-        self.assertEqual(self.tool("tests/run.py", "--claim", "3.1", "gil"), 0, self.err)
-        self.assertIn("claim 3.1,", self.out)
+        for claim in ("3.1", "two-and-two"):
+            self.assertEqual(self.tool("tests/run.py", "--claim", claim, "gil"), 0, self.err)
+            self.assertIn("tests test_two_and_two,", self.out)
+        self.assertEqual(self.tool("tests/run.py", "--claim", "two-and-two"), 0, self.err)
+        self.assertEqual(self.out, "check_toy\n")           # without a configuration it says what would run
         self.assertEqual(self.tool("tests/run.py", "--claim", "3.2", "gil"), 1)
-        self.assertIn("run: no suite tests a claim 3.2; chapter 3 has 3.1", self.err)
+        self.assertIn("run: no suite tests a claim 3.2; there is 3.1 two-and-two", self.err)
+        self.assertEqual(self.tool("tests/run.py", "--claim", "two-and-too", "gil"), 1)
+        self.assertIn("run: no suite tests a claim two-and-too; there is two-and-two", self.err)
 
     def test_the_callers_check_variables(self):
         self.assertEqual(self.tool("tests/run.py", "gil", CK_TIMEOUT_MULTIPLIER="3", CK_RUN_CASE="none", CK_XML_LOG_FILE_NAME="/dev/full"), 0, self.err)
-        self.assertIn("claim all, times 3.0, case any", self.out)
+        self.assertIn("tests all, times 3.0, case any", self.out)
         self.assertEqual(self.tool("tests/run.py", "gil", CK_TIMEOUT_MULTIPLIER="often"), 1)
         self.assertRegex(self.err, "CK_TIMEOUT_MULTIPLIER is often, not a number")
         self.assertNotIn("Traceback", self.err)

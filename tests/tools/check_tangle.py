@@ -41,7 +41,7 @@ TRAPS = {
     "fence_never_closed": (GOOD + "\n```text\nend\n", "```text", "never closed"),
     "citation_in_a_sentence": (GOOD + "\n[CPython: Python/toy.c, `toy_add`](x) is it.\n", "[CPython: Python/toy.c, `toy_add`](x)", "alone in its paragraph"),
     "citation_of_another_file": (GOOD.replace("[CPython: Python/toy.c", "[CPython: Python/tool.c"), "[CPython", "links to Python/toy.c"),
-    "claim_without_number": (GOOD.replace("**Claim 3.1.**", "**Claim three.**"), "**Claim", "a claim starts"),
+    "claim_without_a_name": (GOOD.replace("**Claim two-and-two.**", "**Claim.**"), "**Claim", "a claim starts"),
     "crlf": (GOOD.replace("\n", "\r\n"), "# Good", "carriage return"),
     "byte_order_mark": ("\ufeff" + GOOD, "# Good", "byte order mark"),
 }
@@ -64,7 +64,7 @@ class Traps(House):
     def test_two_chapters_one_file(self):
         self.chapter("# Other\n\n```c\n<<toy/toy.c>>=\nint x;\n@\n```\n", "04-other.md")
         self.assertNotEqual(self.tool("book/tangle.py"), 0)
-        self.assertRegex(self.err, r"book/04-other\.md:4: the file <<toy/toy\.c>> is defined in book/03-toy\.md:8")
+        self.assertRegex(self.err, r"book/04-other\.md:4: the file <<toy/toy\.c>> is defined in book/03-toy\.md:10")
 
     def test_two_chapters_one_name(self):
         self.chapter("# Other\n\n```c\n<<add two numbers>>=\nint x;\n@\n```\n", "04-other.md")
@@ -83,7 +83,7 @@ class Tangling(House):
         plain = subprocess.run(["notangle", "-Rtoy/toy.c", self.root / "book/03-toy.md"], capture_output=True).stdout
         self.assertEqual(self.made()["tangle/toy/toy.c"], plain)
         self.assertNotIn(b"#line", plain)
-        self.assertIn(b'#line 9 "book/03-toy.md"', self.made()["build/line/tangle/toy/toy.c"])
+        self.assertIn(b'#line 11 "book/03-toy.md"', self.made()["build/line/tangle/toy/toy.c"])
 
     def test_nothing_is_touched_when_nothing_changed(self):
         self.assertEqual(self.tool("book/tangle.py"), 0, self.err)

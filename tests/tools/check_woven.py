@@ -57,10 +57,10 @@ class Pages(unittest.TestCase):
             self.seen(check_pages.invalid([path]), "<nonsense> is not recognized")
 
     def test_chunks_and_claims(self):
-        index = {"chunks": {"do it": {"defs": [{"chapter": "a", "id": "c-1", "n": 1}]}}, "claims": {"1.1": {"chapter": "a"}}}
-        self.assertEqual(list(check_pages.missing_from_pages(index, page('<p id="c-1"></p><p id="claim-1-1"></p>'))), [])
-        self.seen(check_pages.missing_from_pages(index, page('<p id="claim-1-1"></p>')), "lacks <<do it>>")
-        self.seen(check_pages.missing_from_pages(index, page('<p id="c-1"></p>')), "lacks claim 1.1")
+        index = {"chunks": {"do it": {"defs": [{"chapter": "a", "id": "c-1", "n": 1}]}}, "claims": {"a-b": {"chapter": "a"}}}
+        self.assertEqual(list(check_pages.missing_from_pages(index, page('<p id="c-1"></p><p id="claim-a-b"></p>'))), [])
+        self.seen(check_pages.missing_from_pages(index, page('<p id="claim-a-b"></p>')), "lacks <<do it>>")
+        self.seen(check_pages.missing_from_pages(index, page('<p id="c-1"></p>')), "lacks claim a-b")
         self.seen(check_pages.leftovers(page("<p>@&lt;&lt; and gfreference7x</p>")), "gfreference7x")
 
     def test_paper(self):
@@ -98,7 +98,7 @@ class Traces(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder:
                 place, words, stale = pathlib.Path(folder), words.removesuffix("older"), words.endswith("older")
                 frames = traces.frames([dict(self.STEPS[0], who=""), self.STEPS[1]])
-                (place / "i.lua").write_text("return {chapters={{stem='01-x',number=1}},chunks={},identifiers={},citations={},claims={},reports={},marks={},trace_style='',traces_older=" + str(stale).lower() + ",traces={x={"
+                (place / "i.lua").write_text("return {chapters={{stem='01-x',number='1'}},chunks={},identifiers={},citations={},claims={},claimed={},reports={},marks={},trace_style='',traces_older=" + str(stale).lower() + ",traces={x={"
                                              + ",".join("{" + ",".join(f"{key}={json.dumps(value)}" for key, value in frame.items()) + "}" for frame in frames) + "}}}", encoding="utf-8")
                 chapter = f'# X\n\n```{{.trace #fig-x src="x" caption="c" alt="a"}}\n{words}```\n'
                 made = subprocess.run(["pandoc", "--from", "markdown", "--to", "html", "--lua-filter", str(ROOT / "book/weave/groundfloor.lua"), "-M", "gf-target=html", "-M", f"gf-index={place / 'i.lua'}",

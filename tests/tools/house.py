@@ -23,6 +23,8 @@ LONG = ("check_house.FromChapterToCompiler", "check_house.Readme", "check_tangle
 GOOD = """# Good
 
 > **Ports.** `Python/toy.c`
+>
+> **Needs.** Nothing before it.
 
 **Ours.** The outline of the file.
 
@@ -41,12 +43,14 @@ int toy_add(int a, int b) { return a + b; }
 @
 ```
 
-**Claim 3.1.** Two and two are four.
+**Differs.** The order of the addends.
+
+**Claim two-and-two.** Two and two are four.
 
 ```c
 <<tests/check_toy.c>>=
-START_TEST(test_claim_3_1_sum) { ck_assert_int_eq(toy_add(2, 2), 4); } END_TEST
-void suite(void) { tcase_add_test(tc, test_claim_3_1_sum); }
+CLAIM_TEST(test_two_and_two) { ck_assert_int_eq(toy_add(2, 2), 4); } END_TEST
+void suite(void) { }
 @
 ```
 """

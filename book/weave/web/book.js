@@ -475,6 +475,6 @@
     live = make("p", { className: "sr" });
     live.setAttribute("role", "status");
     document.body.append(live);
-    for (const start of [themes, sides, copying, opening, contracts, whereabouts, scrollers, searching]) start();
+    for (const start of [themes, sides, tests, copying, opening, contracts, whereabouts, scrollers, searching]) start();
   });
 })();
