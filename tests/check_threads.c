@@ -746,25 +746,6 @@ CLAIM_TEST(test_the_old_keys)
     ck_assert_int_eq(PyThread_set_key_value(key, &value), -1);
 }
 END_TEST
-CLAIM_TEST(test_what_the_library_is)
-{
-    char known[255];
-    size_t length = confstr(_CS_GNU_LIBPTHREAD_VERSION, known, sizeof known);
-    ck_assert_uint_gt(length, 1);
-    long before = live_blocks();
-    PyThreadInfoObject *info = (PyThreadInfoObject *)PyThread_GetInfo();
-    ck_assert_str_eq(info->name, "pthread");
-    ck_assert_str_eq(info->lock, "semaphore");
-    ck_assert_str_eq(info->version, known);
-    Py_DecRef(&info->ob_base);
-    _PyThread_FiniType(NULL);
-    ck_assert_int_eq(live_blocks(), before);
-    oom_arm(1, 0);
-    ck_assert_ptr_null(PyThread_GetInfo());
-    ck_assert_int_eq(oom_disarm(), 1);
-    ck_assert_int_ne(PyErr_ExceptionMatches(PyExc_MemoryError), 0);
-}
-END_TEST
 CLAIM_TEST(test_fork_among_threads)
 {
     enum { N = 5 };
@@ -787,5 +768,24 @@ CLAIM_TEST(test_fork_among_threads)
     }
     crowd_goes(N);
     PyThread_tss_delete(&key);
+}
+END_TEST
+CLAIM_TEST(test_what_the_library_is)
+{
+    char known[255];
+    size_t length = confstr(_CS_GNU_LIBPTHREAD_VERSION, known, sizeof known);
+    ck_assert_uint_gt(length, 1);
+    long before = live_blocks();
+    PyThreadInfoObject *info = (PyThreadInfoObject *)PyThread_GetInfo();
+    ck_assert_str_eq(info->name, "pthread");
+    ck_assert_str_eq(info->lock, "semaphore");
+    ck_assert_str_eq(info->version, known);
+    Py_DecRef(&info->ob_base);
+    _PyThread_FiniType(NULL);
+    ck_assert_int_eq(live_blocks(), before);
+    oom_arm(1, 0);
+    ck_assert_ptr_null(PyThread_GetInfo());
+    ck_assert_int_eq(oom_disarm(), 1);
+    ck_assert_int_ne(PyErr_ExceptionMatches(PyExc_MemoryError), 0);
 }
 END_TEST

@@ -171,8 +171,9 @@ _Static_assert(offsetof(Py_tss_t, _key) == 4, "as in CPython");
  * Requires   key is not NULL (asserted), but for free.
  * Unchecked  two threads in create or delete of one key at a time. get or set by
  *            a key that is not created: the system is asked for the number that
- *            it had before, or for 0, and that may be another library's key by
- *            now, whose value is read, or overwritten. (-1, while it is nobody's.)
+ *            stands there, the last one or 0 (after alloc: any), and that may be
+ *            another library's key by now, whose value is read, or overwritten.
+ *            (set: -1, while it is nobody's.)
  * CPython    Python/thread.c, Python/thread_pthread.h */
 PyAPI_FUNC(Py_tss_t *) PyThread_tss_alloc(void);
 PyAPI_FUNC(void) PyThread_tss_free(Py_tss_t *key);
