@@ -498,55 +498,6 @@ CLAIM_TEST(test_the_exported_functions)
     host_thread_leave();
 }
 END_TEST
-static PyTypeObject brick_type = {.tp_name = "brick"};
-static PyObject brick = {.ob_type = &brick_type};
-static PyObject *asserted;
-
-static void
-assert_in_a_pair(void)
-{
-    Py_BEGIN_CRITICAL_SECTION2(a, b);
-    Py_IncRef(asserted);                    /* so that somebody else has one too */
-    _Py_CRITICAL_SECTION_ASSERT_OBJECT_LOCKED(asserted);
-    Py_DecRef(asserted);
-    _Py_CRITICAL_SECTION_ASSERT_OBJECT_LOCKED(c);       /* ours alone */
-    Py_END_CRITICAL_SECTION2();
-}
-
-static void
-assert_outside(void)
-{
-    _Py_CRITICAL_SECTION_ASSERT_MUTEX_LOCKED(&a->ob_mutex);
-}
-
-#define NOT_HELD "Fatal Python error: _PyCriticalSection_AssertHeld: " \
-    "the innermost critical section does not hold the mutex\n"
-CLAIM_TEST(test_sequences_and_assertions)
-{
-    host_thread_enter();
-    Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(a);
-    ck_assert_int_eq(locked(a), FREE);
-    Py_END_CRITICAL_SECTION_SEQUENCE_FAST();
-    Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(&brick);
-    ck_assert_int_eq(locked(&brick), 0);
-    ck_assert_uint_eq(top(), 0);
-    Py_END_CRITICAL_SECTION_SEQUENCE_FAST();
-
-    asserted = a;                               /* _PyCriticalSection_AssertHeld */
-    assert_in_a_pair();
-    asserted = b;
-    assert_in_a_pair();
-    asserted = c;
-    #ifdef Py_GIL_DISABLED
-    dies_saying(assert_in_a_pair, NOT_HELD);
-    dies_saying(assert_outside, NOT_HELD);
-    #else
-    assert_in_a_pair();
-    assert_outside();
-    #endif
-    host_thread_leave();
-}
-END_TEST
 static long hits[2];
 
 static void
@@ -744,6 +695,56 @@ CLAIM_TEST(test_what_a_caller_takes_out_is_kept)
     ck_assert_int_eq(locked(a) | locked(b), 0);
 #endif
     ck_assert_uint_eq(*host_critical_section(tstate), 0);
+    host_thread_leave();
+}
+END_TEST
+
+static PyTypeObject brick_type = {.tp_name = "brick"};
+static PyObject brick = {.ob_type = &brick_type};
+static PyObject *asserted;
+
+static void
+assert_in_a_pair(void)
+{
+    Py_BEGIN_CRITICAL_SECTION2(a, b);
+    Py_IncRef(asserted);                    /* so that somebody else has one too */
+    _Py_CRITICAL_SECTION_ASSERT_OBJECT_LOCKED(asserted);
+    Py_DecRef(asserted);
+    _Py_CRITICAL_SECTION_ASSERT_OBJECT_LOCKED(c);       /* ours alone */
+    Py_END_CRITICAL_SECTION2();
+}
+
+static void
+assert_outside(void)
+{
+    _Py_CRITICAL_SECTION_ASSERT_MUTEX_LOCKED(&a->ob_mutex);
+}
+
+#define NOT_HELD "Fatal Python error: _PyCriticalSection_AssertHeld: " \
+    "the innermost critical section does not hold the mutex\n"
+CLAIM_TEST(test_sequences_and_assertions)
+{
+    host_thread_enter();
+    Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(a);
+    ck_assert_int_eq(locked(a), FREE);
+    Py_END_CRITICAL_SECTION_SEQUENCE_FAST();
+    Py_BEGIN_CRITICAL_SECTION_SEQUENCE_FAST(&brick);
+    ck_assert_int_eq(locked(&brick), 0);
+    ck_assert_uint_eq(top(), 0);
+    Py_END_CRITICAL_SECTION_SEQUENCE_FAST();
+
+    asserted = a;                               /* _PyCriticalSection_AssertHeld */
+    assert_in_a_pair();
+    asserted = b;
+    assert_in_a_pair();
+    asserted = c;
+    #ifdef Py_GIL_DISABLED
+    dies_saying(assert_in_a_pair, NOT_HELD);
+    dies_saying(assert_outside, NOT_HELD);
+    #else
+    assert_in_a_pair();
+    assert_outside();
+    #endif
     host_thread_leave();
 }
 END_TEST
