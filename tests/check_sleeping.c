@@ -358,7 +358,7 @@ come_and_go(struct fellow *me)
         me->answer++;
     }
 #else
-    _Py_atomic_add_int(&hall.inside, 1);    /* and nobody leaves before all came */
+    _Py_atomic_add_int(&hall.inside, 1);    /* and none leaves before all came */
     UNTIL(_Py_atomic_load_int(&hall.inside) == 4);
     me->answer = 20000 * host_thread_is_attached(_PyThreadState_GET());
 #endif
@@ -458,37 +458,6 @@ CLAIM_TEST(test_a_thread_can_be_held_back)
     ck_assert_int_eq(f.answer, 1);
 }
 END_TEST
-static void
-wake_when_attached(struct fellow *me)       /* attached: the GIL was free */
-{
-    _PySemaphore_Wakeup(me->arg);
-}
-
-CLAIM_TEST(test_a_wait_lets_go_and_comes_back)
-{
-    _PySemaphore s;
-    struct fellow f = {.body = wake_when_attached, .arg = &s, .attach = 1};
-    _PySemaphore_Init(&s);
-    PyThreadState *mine = host_thread_enter();
-    start(&f);                              /* detach_if_attached, then attach: */
-    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
-    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
-    ck_assert(host_thread_is_attached(mine));
-    PyEval_SaveThread();
-    finish(&f);
-    _PySemaphore_Wakeup(&s);
-    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
-    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
-    _Py_tss_tstate = mine;                      /* half-way in, as in attaching */
-    _PySemaphore_Wakeup(&s);
-    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
-    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
-    ck_assert_int_eq(*host_critical_section(mine), 0);
-    _Py_tss_tstate = NULL;
-    host_thread_delete(mine);
-    _PySemaphore_Destroy(&s);
-}
-END_TEST
 static int file_call;
 
 static void
@@ -543,6 +512,37 @@ CLAIM_TEST(test_a_read_lets_others_attach)
     finish(&f);
     close(ends[0]);
     close(ends[1]);
+}
+END_TEST
+static void
+wake_when_attached(struct fellow *me)       /* attached: the GIL was free */
+{
+    _PySemaphore_Wakeup(me->arg);
+}
+
+CLAIM_TEST(test_a_wait_lets_go_and_comes_back)
+{
+    _PySemaphore s;
+    struct fellow f = {.body = wake_when_attached, .arg = &s, .attach = 1};
+    _PySemaphore_Init(&s);
+    PyThreadState *mine = host_thread_enter();
+    start(&f);                              /* detach_if_attached, then attach: */
+    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
+    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+    ck_assert(host_thread_is_attached(mine));
+    PyEval_SaveThread();
+    finish(&f);
+    _PySemaphore_Wakeup(&s);
+    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
+    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
+    _Py_tss_tstate = mine;                      /* half-way in, as in attaching */
+    _PySemaphore_Wakeup(&s);
+    ck_assert_int_eq(_PySemaphore_Wait(&s, -1, /*detach=*/1), Py_PARK_OK);
+    ck_assert_ptr_eq(_PyThreadState_GET(), mine);
+    ck_assert_int_eq(*host_critical_section(mine), 0);
+    _Py_tss_tstate = NULL;
+    host_thread_delete(mine);
+    _PySemaphore_Destroy(&s);
 }
 END_TEST
 

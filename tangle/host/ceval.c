@@ -159,6 +159,6 @@ _PyEval_ReInitThreads(PyThreadState *tstate)
     (void)tstate;
     pending.locked = 0;
     if (pending.handling != PyThread_get_thread_ident_ex()) {
-        pending.handling = 0;           /* whoever was making calls is not here */
+        pending.handling = 0;           /* the thread that made calls is not here */
     }
 }

@@ -36,7 +36,7 @@ PyAPI_FUNC(void) host_gil_drop(void);
  * Recursion  Make, called by a pending call, does nothing. A call that a pending
  *            call adds is made by the same Make; but after 32 calls Make returns,
  *            and what is left waits for the next.
- * Twins      _PyEval_Make... is for who has the thread state at hand; where there
+ * Twins      _PyEval_Make... is for a caller that has its state at hand; where there
  *            are several interpreters, it makes that one's calls, in any thread.
  * CPython    Python/ceval_gil.c, functions of the same names */
 PyAPI_FUNC(int) Py_AddPendingCall(int (*func)(void *), void *arg);

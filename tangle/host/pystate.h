@@ -27,7 +27,7 @@ _PyThreadState_GET(void)
 }
 
 /* A detached thread state for the calling thread; NULL when there is no memory.
- * It is deleted detached, by whoever has it last. Ours alone.
+ * It is deleted detached, when no thread uses it. Ours alone.
  * Attached   no need.   Blocks  never.   Allocates  new, by PyMem_RawCalloc. */
 PyAPI_FUNC(PyThreadState *) host_thread_new(void);
 PyAPI_FUNC(void) host_thread_delete(PyThreadState *tstate);
