@@ -249,6 +249,64 @@ CLAIM_TESTS(test_a_million_acquisitions, 3)
     ck_assert_uint_eq(rw.bits, 0);
 }
 END_TEST
+static void
+want_to_write(int number)
+{
+    (void)number;
+    _PyRWMutex_Lock(&rw);
+    _PyRWMutex_Unlock(&rw);
+}
+
+static int
+serve_after_fork(int mine)
+{
+    _PyParkingLot_AfterFork();
+    uintptr_t left = rw.bits - (mine < 0 ? 1 : 4);
+    int ok = left == 2;                             /* P, and nobody to clear it */
+    _PyRWMutex_at_fork_reinit(&rw, mine);
+    if (mine < 0) {
+        _PyRWMutex_Unlock(&rw);
+    }
+    else {
+        _PyRWMutex_RUnlock(&rw);
+    }
+    for (int i = 0; i < 2; i++) {
+        _PyRWMutex_RLock(&rw);
+        _PyRWMutex_RUnlock(&rw);
+        _PyRWMutex_Lock(&rw);
+        _PyRWMutex_Unlock(&rw);
+    }
+    return ok && rw.bits == 0;
+}
+
+CLAIM_TESTS(test_a_reader_forks, 2)
+{
+    int status, mine = _i ? -1 : 1;
+    if (mine < 0) {
+        _PyRWMutex_Lock(&rw);
+    }
+    else {
+        _PyRWMutex_RLock(&rw);
+    }
+    crew_put(0, want_to_write, 0);
+    WORD_BECOMES(mine < 0 ? 3u : 6u);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        _exit(serve_after_fork(mine) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    if (mine < 0) {
+        _PyRWMutex_Unlock(&rw);
+    }
+    else {
+        _PyRWMutex_RUnlock(&rw);
+    }
+    crew_join(1);
+    WORD_BECOMES(0u);
+}
+END_TEST
 CLAIM_TEST(test_the_number_walks)
 {
     static const uint32_t starts[] = {0, 2, 4242, UINT32_MAX - 1};
@@ -414,63 +472,5 @@ CLAIM_TESTS(test_a_million_reads, 3)
     ck_assert_int_eq(saw_letter, 0);
     ck_assert_int_eq(pair[0], writers * (share / 10 / 3 * 2));
     ck_assert_uint_eq(seq.sequence, (uint32_t)pair[0] * 2);
-}
-END_TEST
-static void
-want_to_write(int number)
-{
-    (void)number;
-    _PyRWMutex_Lock(&rw);
-    _PyRWMutex_Unlock(&rw);
-}
-
-static int
-serve_after_fork(int mine)
-{
-    _PyParkingLot_AfterFork();
-    uintptr_t left = rw.bits - (mine < 0 ? 1 : 4);
-    int ok = left == 2;                             /* P, and nobody to clear it */
-    _PyRWMutex_at_fork_reinit(&rw, mine);
-    if (mine < 0) {
-        _PyRWMutex_Unlock(&rw);
-    }
-    else {
-        _PyRWMutex_RUnlock(&rw);
-    }
-    for (int i = 0; i < 2; i++) {
-        _PyRWMutex_RLock(&rw);
-        _PyRWMutex_RUnlock(&rw);
-        _PyRWMutex_Lock(&rw);
-        _PyRWMutex_Unlock(&rw);
-    }
-    return ok && rw.bits == 0;
-}
-
-CLAIM_TESTS(test_a_reader_forks, 2)
-{
-    int status, mine = _i ? -1 : 1;
-    if (mine < 0) {
-        _PyRWMutex_Lock(&rw);
-    }
-    else {
-        _PyRWMutex_RLock(&rw);
-    }
-    crew_put(0, want_to_write, 0);
-    WORD_BECOMES(mine < 0 ? 3u : 6u);
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(30);
-        _exit(serve_after_fork(mine) ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-    if (mine < 0) {
-        _PyRWMutex_Unlock(&rw);
-    }
-    else {
-        _PyRWMutex_RUnlock(&rw);
-    }
-    crew_join(1);
-    WORD_BECOMES(0u);
 }
 END_TEST
