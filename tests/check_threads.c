@@ -1,4 +1,4 @@
-// Claims of the book, chapter 6: threads, storage of their own, and their handles.
+// Claims of the book, chapters 6, 18 and 20: threads, their handles, storage of their own.
 #include <check.h>
 #include <errno.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-// Claims of the book, chapter 6: when the system says no.
+// Claims of the book, chapters 6, 18 and 20: when the system says no.
 #include "threads_again.h"
 
 #include <limits.h>
@@ -10,89 +10,6 @@
 static void do_nothing(void *Py_UNUSED(arg)) { }
 static void must_not_run(void *Py_UNUSED(arg)) { abort(); }
 
-static pthread_barrier_t gate;
-
-static void *
-come_first(void *Py_UNUSED(arg))
-{
-    pthread_barrier_wait(&gate);
-    return (void *)(uintptr_t)again_get_thread_ident_ex();
-}
-
-static void
-unmake(void)
-{
-    host_threads()->initialized = 0;
-    host_threads()->_condattr_monotonic.ptr = NULL;
-    n_condattr_init = 0;
-}
-
-CLAIM_TEST(test_the_first_use_makes_ready_once)
-{
-    pthread_barrier_init(&gate, NULL, 8);
-    for (int round = 0; round < 200; round++) {
-        pthread_t t[8];
-        void *ident;
-        unmake();
-        for (int i = 0; i < 8; i++) {
-            ck_assert_int_eq(pthread_create(&t[i], NULL, come_first, NULL), 0);
-        }
-        for (int i = 0; i < 8; i++) {
-            ck_assert_int_eq(pthread_join(t[i], &ident), 0);
-            ck_assert_uint_eq((uintptr_t)ident, (uintptr_t)t[i]);
-        }
-        ck_assert_int_eq(n_condattr_init, 1);       /* PyThread__init_thread */
-        ck_assert_int_eq(is_initialized(), 1);
-    }
-    pthread_barrier_destroy(&gate);
-}
-END_TEST
-static void use_start(void)
-{ PyThread_handle_t h; PyThread_ident_t i;
-  ck_assert_int_eq(again_start_joinable_thread(do_nothing, NULL, &i, &h), 0);
-  ck_assert_int_eq(again_join_thread(h), 0); }
-static void use_new(void)
-{ ck_assert_uint_ne(again_start_new_thread(do_nothing, NULL), PYTHREAD_INVALID_THREAD_ID); }
-static void use_ident(void) { ck_assert_uint_ne(again_get_thread_ident(), 0); }
-static void use_native(void) { ck_assert_uint_ne(again_get_thread_native_id(), 0); }
-static void use_lock(void) { again_free_lock(again_allocate_lock()); }
-static void use_init(void) { again_init_thread(); again_init_thread(); }
-
-CLAIM_TESTS(test_whoever_comes_first, 6)
-{
-    void (*const use[])(void) = {use_start, use_new, use_ident, use_native, use_lock, use_init};
-    unmake();
-    use[_i]();
-    ck_assert_int_eq(n_condattr_init, 1);
-    ck_assert_int_eq(is_initialized(), 1);
-}
-END_TEST
-static void *
-make_ready(void *Py_UNUSED(arg))
-{
-    again_init_thread();
-    return NULL;
-}
-
-CLAIM_TEST(test_a_fork_in_the_first_use)
-{
-    pthread_t first;
-    unmake();
-    hold_condattr_init = 1;
-    ck_assert_int_eq(pthread_create(&first, NULL, make_ready, NULL), 0);
-    wait_for_count(&hold_condattr_init, 2);
-    in_child {
-        alarm(60);
-        PyOS_AfterFork_Child();
-        hold_condattr_init = 0;
-        again_init_thread();
-        leave(is_initialized() && host_threads()->_condattr_monotonic.ptr != NULL);
-    }
-    _Py_atomic_store_int(&hold_condattr_init, 0);
-    ck_assert_int_eq(pthread_join(first, NULL), 0);
-    ck_assert_int_eq(n_condattr_init, 1);
-}
-END_TEST
 CLAIM_TEST(test_the_new_thread_frees_the_block)
 {
     PyThread_ident_t ident;
@@ -188,6 +105,89 @@ CLAIM_TEST(test_what_the_system_refuses_changes_nothing)
     ck_assert_uint_eq(again_get_stacksize(), 100000);
     ck_assert_int_eq(attrs_alive, 0);
     detach_here();
+}
+END_TEST
+static pthread_barrier_t gate;
+
+static void *
+come_first(void *Py_UNUSED(arg))
+{
+    pthread_barrier_wait(&gate);
+    return (void *)(uintptr_t)again_get_thread_ident_ex();
+}
+
+static void
+unmake(void)
+{
+    host_threads()->initialized = 0;
+    host_threads()->_condattr_monotonic.ptr = NULL;
+    n_condattr_init = 0;
+}
+
+CLAIM_TEST(test_the_first_use_makes_ready_once)
+{
+    pthread_barrier_init(&gate, NULL, 8);
+    for (int round = 0; round < 200; round++) {
+        pthread_t t[8];
+        void *ident;
+        unmake();
+        for (int i = 0; i < 8; i++) {
+            ck_assert_int_eq(pthread_create(&t[i], NULL, come_first, NULL), 0);
+        }
+        for (int i = 0; i < 8; i++) {
+            ck_assert_int_eq(pthread_join(t[i], &ident), 0);
+            ck_assert_uint_eq((uintptr_t)ident, (uintptr_t)t[i]);
+        }
+        ck_assert_int_eq(n_condattr_init, 1);       /* PyThread__init_thread */
+        ck_assert_int_eq(is_initialized(), 1);
+    }
+    pthread_barrier_destroy(&gate);
+}
+END_TEST
+static void use_start(void)
+{ PyThread_handle_t h; PyThread_ident_t i;
+  ck_assert_int_eq(again_start_joinable_thread(do_nothing, NULL, &i, &h), 0);
+  ck_assert_int_eq(again_join_thread(h), 0); }
+static void use_new(void)
+{ ck_assert_uint_ne(again_start_new_thread(do_nothing, NULL), PYTHREAD_INVALID_THREAD_ID); }
+static void use_ident(void) { ck_assert_uint_ne(again_get_thread_ident(), 0); }
+static void use_native(void) { ck_assert_uint_ne(again_get_thread_native_id(), 0); }
+static void use_lock(void) { again_free_lock(again_allocate_lock()); }
+static void use_init(void) { again_init_thread(); again_init_thread(); }
+
+CLAIM_TESTS(test_whoever_comes_first, 6)
+{
+    void (*const use[])(void) = {use_start, use_new, use_ident, use_native, use_lock, use_init};
+    unmake();
+    use[_i]();
+    ck_assert_int_eq(n_condattr_init, 1);
+    ck_assert_int_eq(is_initialized(), 1);
+}
+END_TEST
+static void *
+make_ready(void *Py_UNUSED(arg))
+{
+    again_init_thread();
+    return NULL;
+}
+
+CLAIM_TEST(test_a_fork_in_the_first_use)
+{
+    pthread_t first;
+    unmake();
+    hold_condattr_init = 1;
+    ck_assert_int_eq(pthread_create(&first, NULL, make_ready, NULL), 0);
+    wait_for_count(&hold_condattr_init, 2);
+    in_child {
+        alarm(60);
+        PyOS_AfterFork_Child();
+        hold_condattr_init = 0;
+        again_init_thread();
+        leave(is_initialized() && host_threads()->_condattr_monotonic.ptr != NULL);
+    }
+    _Py_atomic_store_int(&hold_condattr_init, 0);
+    ck_assert_int_eq(pthread_join(first, NULL), 0);
+    ck_assert_int_eq(n_condattr_init, 1);
 }
 END_TEST
 CLAIM_TEST(test_a_refused_join_can_be_repeated)

@@ -110,8 +110,8 @@ PyAPI_FUNC(int) PyThread_start_joinable_thread(void (*func)(void *), void *arg,
  *
  * Returns    0, or the error number of the pthread function.
  * Blocks     join, and nothing interrupts it; a signal is handled meanwhile.
- * Attached   no need; but whoever joins attached, in the GIL build, waits for ever
- *            for a thread that has yet to attach.
+ * Attached   no need; but a caller that joins attached, in the GIL build, waits for
+ *            ever for a thread that has yet to attach.
  * Unchecked  a handle used twice; a thread that joins itself. ThreadHandle
  *            (pythread/thread_handle.h) checks both.
  * CPython    Python/thread_pthread.h, functions of the same names */

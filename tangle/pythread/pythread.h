@@ -20,20 +20,9 @@ typedef void *PyThread_type_lock;       /* a lock; what is in it, its maker know
 /* What is answered is a PyLockStatus (pysync/pycore_lock.h): PY_LOCK_FAILURE 0,
  * PY_LOCK_ACQUIRED 1 or PY_LOCK_INTR 2. */
 
-#ifndef Py_DEPRECATED
-#  define Py_DEPRECATED(VERSION) __attribute__((deprecated))
-#endif
-
-/* Make the library ready. Every function below that needs it does it itself.
- *
- * Threads    any, at once; the first does the work, the others wait for it.
- * Blocks     the others, as said.   Allocates  never.   Attached  no need.
- * CPython    Python/thread.c, PyThread_init_thread */
-PyAPI_FUNC(void) PyThread_init_thread(void);
-
 #define PYTHREAD_INVALID_THREAD_ID ((unsigned long)-1)
 
-/* Run func(arg) in a new thread that nobody will join.
+/* Run func(arg) in a new thread, which is detached: it cannot be joined.
  *
  * What the caller wrote before the call, func sees.
  *
@@ -45,15 +34,6 @@ PyAPI_FUNC(void) PyThread_init_thread(void);
  * CPython    Python/thread_pthread.h, PyThread_start_new_thread */
 PyAPI_FUNC(unsigned long) PyThread_start_new_thread(void (*func)(void *), void *arg);
 
-/* End the calling thread here and now; as the first use of the library, end the
- * process with status 0.
- *
- * Returns    never.   Attached  no need; who is, leaves first (host_thread_leave).
- * Unchecked  everything that the frames on the stack still meant to do: what
- *            they hold stays held, for ever. Deprecated since 3.14 for that.
- * CPython    Python/thread_pthread.h, PyThread_exit_thread */
-Py_DEPRECATED(3.14) PyAPI_FUNC(void) _Py_NO_RETURN PyThread_exit_thread(void);
-
 /* A number that no other living thread has. A thread that ended may leave its
  * number to a later one. Not the system's number: that is native_id, which
  * ps -L and /proc show, and which changes in a child of fork().
@@ -63,6 +43,26 @@ Py_DEPRECATED(3.14) PyAPI_FUNC(void) _Py_NO_RETURN PyThread_exit_thread(void);
 PyAPI_FUNC(unsigned long) PyThread_get_thread_ident(void);
 #define PY_HAVE_THREAD_NATIVE_ID
 PyAPI_FUNC(unsigned long) PyThread_get_thread_native_id(void);
+
+#ifndef Py_DEPRECATED
+#  define Py_DEPRECATED(VERSION) __attribute__((deprecated))
+#endif
+
+/* End the calling thread here and now; as the first use of the library, end the
+ * process with status 0.
+ *
+ * Returns    never.   Attached  no need; who is, leaves first (host_thread_leave).
+ * Unchecked  everything that the frames on the stack still meant to do: what
+ *            they hold stays held, for ever. Deprecated since 3.14 for that.
+ * CPython    Python/thread_pthread.h, PyThread_exit_thread */
+Py_DEPRECATED(3.14) PyAPI_FUNC(void) _Py_NO_RETURN PyThread_exit_thread(void);
+
+/* Make the library ready. Every function that needs it does it itself.
+ *
+ * Threads    any, at once; the first does the work, the others wait for it.
+ * Blocks     the others, as said.   Allocates  never.   Attached  no need.
+ * CPython    Python/thread.c, PyThread_init_thread */
+PyAPI_FUNC(void) PyThread_init_thread(void);
 
 /* allocate   a lock that is free; NULL without memory, or when the system has
  *            none (then it says so on standard error). No error is set.
