@@ -1,4 +1,4 @@
-// The claims of chapter 2, "The host".
+// The claims of chapter 2, "The seam", and of appendix A, "The host, piece by piece".
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
