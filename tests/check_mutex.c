@@ -1,4 +1,4 @@
-// Claims an-uncontended-mutex to a-spin-has-an-end of the book, chapter 10: the mutex of one byte.
+// Claims of the book's chapters 10 and 11: the mutex of one byte, and its policy.
 #include <check.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -123,6 +123,61 @@ CLAIM_TEST(test_the_four_states)
         ck_assert_int_eq(_PyMutex_TryUnlock(&m), bits & 1 ? 0 : -1);
         ck_assert_uint_eq(m._bits, bits & 1 ? 0 : bits);
     }
+}
+END_TEST
+CLAIM_TEST(test_two_threads)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    wait_for_m(&f, _PY_LOCK_DETACH);
+    ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 3);
+    ck_assert(!at(&f, 2));
+    PyMutex_Unlock(&m);
+    UNTIL(at(&f, 2));
+    ck_assert_int_eq(PyMutex_IsLocked(&m), 1);      /* it has it now */
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
+    ck_assert_uint_eq(m._bits, 0);
+}
+END_TEST
+CLAIM_TEST(test_zero_is_one_try)
+{
+    for (uint8_t bits = 0; bits < 4; bits++) {
+        m._bits = bits;
+        yields = 0;
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, 0, _PY_LOCK_DETACH),
+                         bits & 1 ? PY_LOCK_FAILURE : PY_LOCK_ACQUIRED);
+        ck_assert_uint_eq(m._bits, bits | 1);
+        ck_assert_int_eq(yields, 0);
+    }
+}
+END_TEST
+CLAIM_TEST(test_a_timeout_leaves_a_trace_that_an_unlock_clears)
+{
+    static const PyTime_t timeouts[] = {1, 1000, MS, 20 * MS};
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        PyMutex_Lock(&m);
+        PyTime_t before = now();
+        ck_assert_int_eq(_PyMutex_LockTimed(&m, timeouts[i], _PY_LOCK_DETACH),
+                         PY_LOCK_FAILURE);
+        ck_assert_int_ge(now() - before, timeouts[i]);
+        ck_assert(m._bits == 3 || m._bits == 1);
+        PyMutex_Unlock(&m);
+        ck_assert_uint_eq(m._bits, 0);
+    }
+}
+END_TEST
+CLAIM_TEST(test_in_time)
+{
+    struct fellow f;
+    PyMutex_Lock(&m);
+    f = (struct fellow){.body = lock_m, .attach = 1, .number = _PY_LOCK_DETACH};
+    timeout_of_m = 3600 * (PyTime_t)1000 * MS;
+    start(&f);
+    await_sleep(&f);
+    PyMutex_Unlock(&m);
+    let_go(&f);
+    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
 }
 END_TEST
 struct entry { PyTime_t time_to_be_fair; int handed_off; PyTime_t time_in_a_crowd; };
@@ -534,61 +589,6 @@ CLAIM_TEST(test_after_a_fork_mutex)
     ck_assert_uint_eq(m._bits, 0);
 }
 END_TEST
-CLAIM_TEST(test_two_threads)
-{
-    struct fellow f;
-    PyMutex_Lock(&m);
-    wait_for_m(&f, _PY_LOCK_DETACH);
-    ck_assert_uint_eq(_Py_atomic_load_uint8(&m._bits), 3);
-    ck_assert(!at(&f, 2));
-    PyMutex_Unlock(&m);
-    UNTIL(at(&f, 2));
-    ck_assert_int_eq(PyMutex_IsLocked(&m), 1);      /* it has it now */
-    let_go(&f);
-    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
-    ck_assert_uint_eq(m._bits, 0);
-}
-END_TEST
-CLAIM_TEST(test_zero_is_one_try)
-{
-    for (uint8_t bits = 0; bits < 4; bits++) {
-        m._bits = bits;
-        yields = 0;
-        ck_assert_int_eq(_PyMutex_LockTimed(&m, 0, _PY_LOCK_DETACH),
-                         bits & 1 ? PY_LOCK_FAILURE : PY_LOCK_ACQUIRED);
-        ck_assert_uint_eq(m._bits, bits | 1);
-        ck_assert_int_eq(yields, 0);
-    }
-}
-END_TEST
-CLAIM_TEST(test_a_timeout_leaves_a_trace_that_an_unlock_clears)
-{
-    static const PyTime_t timeouts[] = {1, 1000, MS, 20 * MS};
-    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-        PyMutex_Lock(&m);
-        PyTime_t before = now();
-        ck_assert_int_eq(_PyMutex_LockTimed(&m, timeouts[i], _PY_LOCK_DETACH),
-                         PY_LOCK_FAILURE);
-        ck_assert_int_ge(now() - before, timeouts[i]);
-        ck_assert(m._bits == 3 || m._bits == 1);
-        PyMutex_Unlock(&m);
-        ck_assert_uint_eq(m._bits, 0);
-    }
-}
-END_TEST
-CLAIM_TEST(test_in_time)
-{
-    struct fellow f;
-    PyMutex_Lock(&m);
-    f = (struct fellow){.body = lock_m, .attach = 1, .number = _PY_LOCK_DETACH};
-    timeout_of_m = 3600 * (PyTime_t)1000 * MS;
-    start(&f);
-    await_sleep(&f);
-    PyMutex_Unlock(&m);
-    let_go(&f);
-    ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
-}
-END_TEST
 CLAIM_TEST(test_the_spin_policy)      /* mutex_spin, _Py_yield */
 {
     struct fellow f[2];
@@ -658,6 +658,45 @@ CLAIM_TEST(test_woken_it_spins_anew)
     ck_assert_int_eq(yields_of_m, 2 * MOST_YIELDS);
 #endif
     let_go(&f);
+}
+END_TEST
+CLAIM_TEST(test_a_time_limit_is_not_yielded_away)
+{
+#if defined(Py_GIL_DISABLED) && !defined(GF_UPSTREAM_POLICY)
+    m._bits = 1;
+    ck_assert_int_eq(_PyMutex_LockTimed(&m, 1 * MS, 0), PY_LOCK_FAILURE);
+    ck_assert_int_eq(yields, 0);
+#endif
+}
+END_TEST
+static void
+take_your_time(void *Py_UNUSED(arg), void *park_arg, int Py_UNUSED(more))
+{
+    if (park_arg != NULL) {             /* handed_off stays 0 */
+        for (PyTime_t end = now() + 20 * MS; now() < end; ) {
+        }
+        _Py_atomic_store_uint8(&m._bits, 1);
+    }
+}
+
+CLAIM_TEST(test_time_over_when_it_wakes)
+{
+    struct fellow f;
+    int chosen = 0;
+    for (int tries = 0; !chosen && tries < 1000; tries++) {
+        m._bits = 3;                    /* so it parks without a spin */
+        timeout_of_m = 20 * MS;
+        wait_for_m(&f, _PY_LOCK_DETACH);
+        _PyParkingLot_Unpark(&m._bits, take_your_time, NULL);
+        chosen = _Py_atomic_load_uint8(&m._bits) == 1;  /* it had not given up yet */
+        _Py_atomic_store_uint8(&m._bits, 1);
+        let_go(&f);
+    }
+    ck_assert_int_eq(chosen, 1);
+    ck_assert_int_eq(f.answer, PY_LOCK_FAILURE);
+#ifndef GF_UPSTREAM_POLICY
+    ck_assert_int_eq(yields_of_m, 0);
+#endif
 }
 END_TEST
 static struct fellow queued[20];
@@ -754,45 +793,6 @@ CLAIM_TESTS(test_the_second_instant, 3)
         } while (took >= 1 * MS + GF_CROWD_NS && GF_CROWD_NS > 0 && ++tries < 500);
         ck_assert_int_eq(handed, GF_CROWD_NS == 0);
     }
-}
-END_TEST
-CLAIM_TEST(test_a_time_limit_is_not_yielded_away)
-{
-#if defined(Py_GIL_DISABLED) && !defined(GF_UPSTREAM_POLICY)
-    m._bits = 1;
-    ck_assert_int_eq(_PyMutex_LockTimed(&m, 1 * MS, 0), PY_LOCK_FAILURE);
-    ck_assert_int_eq(yields, 0);
-#endif
-}
-END_TEST
-static void
-take_your_time(void *Py_UNUSED(arg), void *park_arg, int Py_UNUSED(more))
-{
-    if (park_arg != NULL) {             /* handed_off stays 0 */
-        for (PyTime_t end = now() + 20 * MS; now() < end; ) {
-        }
-        _Py_atomic_store_uint8(&m._bits, 1);
-    }
-}
-
-CLAIM_TEST(test_time_over_when_it_wakes)
-{
-    struct fellow f;
-    int chosen = 0;
-    for (int tries = 0; !chosen && tries < 1000; tries++) {
-        m._bits = 3;                    /* so it parks without a spin */
-        timeout_of_m = 20 * MS;
-        wait_for_m(&f, _PY_LOCK_DETACH);
-        _PyParkingLot_Unpark(&m._bits, take_your_time, NULL);
-        chosen = _Py_atomic_load_uint8(&m._bits) == 1;  /* it had not given up yet */
-        _Py_atomic_store_uint8(&m._bits, 1);
-        let_go(&f);
-    }
-    ck_assert_int_eq(chosen, 1);
-    ck_assert_int_eq(f.answer, PY_LOCK_FAILURE);
-#ifndef GF_UPSTREAM_POLICY
-    ck_assert_int_eq(yields_of_m, 0);
-#endif
 }
 END_TEST
 static void

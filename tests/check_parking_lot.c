@@ -1,4 +1,4 @@
-// Claims a-list-keeps-order to a-crowd-is-of-one-address of the book, chapter 9: the parking lot.
+// Claims of the book's chapters 9 and 11: the parking lot, and a queue for each address.
 #include <check.h>
 #include <stdint.h>
 #include <sys/time.h>
@@ -152,6 +152,135 @@ CLAIM_TEST(test_a_size_that_nobody_has_is_fatal)
 {
     dies_saying(doom_by_size, "Fatal Python error: atomic_memcmp: "
                               "unreachable code was reached\n");
+}
+END_TEST
+static void
+choose_slowly(void *arg, void *park_arg, int has_more_waiters)
+{
+    struct fellow *chosen = arg;
+    tell(arg, park_arg, has_more_waiters);
+    if (park_arg != NULL) {
+        let_time_pass(15 * MS);             /* its 10 ms are over now */
+        if (!at(chosen, 2)) {
+            pester(chosen->thread, 20);
+        }
+    }
+}
+
+CLAIM_TEST(test_who_is_chosen_has_been_woken)
+{
+    struct fellow f;
+    int chosen = 0;
+    on_signal(SIGUSR1, see_signal);
+    for (int i = 0; i < 10 || chosen == 0; i++) {
+        struct stay stay = {.at = &place[0], .timeout = 10 * MS, .park_arg = &f};
+        f = (struct fellow){.body = park_as_told, .arg = &stay, .attach = i % 2};
+        start(&f);
+        UNTIL(at(&f, 1));
+        let_time_pass(i * MS / 4);
+        _PyParkingLot_Unpark(&place[0], choose_slowly, &f);
+        finish(&f);
+        ck_assert_int_eq(f.answer, told.park_arg ? Py_PARK_OK : Py_PARK_TIMEOUT);
+        chosen += told.park_arg != NULL;
+    }
+    _PyParkingLot_Unpark(&place[0], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, NULL);
+}
+END_TEST
+CLAIM_TEST(test_a_timeout_leaves_the_queue)
+{
+    static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
+    static const uint8_t zero;
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        PyTime_t before = now();
+        int res = Py_PARK_INTR;
+        while (res == Py_PARK_INTR) {       /* conditions wake for no reason */
+            res = _PyParkingLot_Park(&place[0], &zero, 1, timeouts[i], &woken, 0);
+        }
+        ck_assert_int_eq(res, Py_PARK_TIMEOUT);
+        ck_assert_int_ge(now() - before, timeouts[i]);
+        _PyParkingLot_Unpark(&place[0], tell, NULL);
+        ck_assert_ptr_eq(told.park_arg, NULL);
+    }
+    struct fellow f;
+    struct stay stay;
+    park(&f, &stay, 257);
+    _PyParkingLot_Unpark(&place[257], tell, NULL);
+    ck_assert_ptr_eq(told.park_arg, &stay);
+    ck_assert_int_eq(told.has_more, 0);
+    finish(&f);
+}
+END_TEST
+static void
+unpark_attached(struct fellow *me)              /* the GIL is free, then */
+{
+    while (told.park_arg == NULL) {
+        _PyParkingLot_Unpark(me->arg, tell, NULL);
+    }
+}
+
+CLAIM_TEST(test_it_lets_go_and_comes_back)
+{
+    static const uint8_t zero;
+    struct fellow f = {.body = unpark_attached, .arg = &place[0], .attach = 1};
+    PyThreadState *mine = host_thread_enter();
+    start(&f);
+    int res = Py_PARK_INTR;
+    while (res == Py_PARK_INTR) {
+        res = _PyParkingLot_Park(&place[0], &zero, 1, -1, mine, 1);
+    }
+    ck_assert_int_eq(res, Py_PARK_OK);
+    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
+    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
+    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
+    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
+    host_thread_leave();
+    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
+    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
+    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
+    finish(&f);
+}
+END_TEST
+static void
+park_in_own_lot(struct fellow *me)
+{
+    static const uint8_t zero;
+    reach(me, 1);
+    own_ParkingLot_Park(&place[0], &zero, 1, 50 * MS, me, 1);
+    reach(me, 2);
+    UNTIL(at(me, 3));
+}
+
+static size_t
+waiters_at(const void *addr)
+{
+    Bucket *b = bucket_of(addr);
+    _PyRawMutex_Lock(&b->mutex);
+    size_t n = b->num_waiters;
+    _PyRawMutex_Unlock(&b->mutex);
+    return n;
+}
+
+CLAIM_TEST(test_who_cannot_come_back_is_not_chosen)
+{
+    struct fellow f;
+    for (int held = 0; !held; finish(&f)) {
+        f = (struct fellow){.body = park_in_own_lot, .attach = 1};
+        start(&f);
+        UNTIL(at(&f, 1));
+        UNTIL(at(&f, 2) || !host_thread_is_attached(f.tstate));
+        held = host_thread_suspend(f.tstate);       /* 0: its time was over */
+        if (held) {
+            PyTime_t end = now() + 5000 * (PyTime_t)MS;
+            UNTIL(waiters_at(&place[0]) == 0 || now() > end);
+            own_ParkingLot_Unpark(&place[0], tell, NULL);
+            ck_assert_ptr_eq(told.park_arg, NULL);
+            ck_assert(!at(&f, 2));                  /* though it is not back */
+            host_thread_resume(f.tstate);
+        }
+        UNTIL(at(&f, 2));
+        reach(&f, 3);
+    }
 }
 END_TEST
 CLAIM_TEST(test_nobody_there)
@@ -314,133 +443,40 @@ CLAIM_TEST(test_a_change_on_the_way_is_seen)
     ck_assert_int_eq(f.answer, Py_PARK_AGAIN);
 }
 END_TEST
+static struct { uint32_t turn, end, n; long plain; } relay;
+
 static void
-choose_slowly(void *arg, void *park_arg, int has_more_waiters)
+run_in_the_relay(struct fellow *me)
 {
-    struct fellow *chosen = arg;
-    tell(arg, park_arg, has_more_waiters);
-    if (park_arg != NULL) {
-        let_time_pass(15 * MS);             /* its 10 ms are over now */
-        if (!at(chosen, 2)) {
-            pester(chosen->thread, 20);
+    for (uint32_t t = (uint32_t)me->number; t < relay.end; t += relay.n) {
+        uint32_t seen;
+        while ((seen = _Py_atomic_load_uint32(&relay.turn)) != t) {
+            PyTime_t timeout = seen % 4 ? -1 : 1000 * (PyTime_t)(seen % 64);
+            _PyParkingLot_Park(&relay.turn, &seen, 4, timeout, NULL, me->attach);
         }
+        relay.plain++;
+        _Py_atomic_store_uint32(&relay.turn, t + 1);
+        _PyParkingLot_UnparkAll(&relay.turn);
+        me->answer++;
     }
 }
 
-CLAIM_TEST(test_who_is_chosen_has_been_woken)
+CLAIM_TESTS(test_everyone_gets_every_turn, 4)
 {
-    struct fellow f;
-    int chosen = 0;
-    on_signal(SIGUSR1, see_signal);
-    for (int i = 0; i < 10 || chosen == 0; i++) {
-        struct stay stay = {.at = &place[0], .timeout = 10 * MS, .park_arg = &f};
-        f = (struct fellow){.body = park_as_told, .arg = &stay, .attach = i % 2};
-        start(&f);
-        UNTIL(at(&f, 1));
-        let_time_pass(i * MS / 4);
-        _PyParkingLot_Unpark(&place[0], choose_slowly, &f);
-        finish(&f);
-        ck_assert_int_eq(f.answer, told.park_arg ? Py_PARK_OK : Py_PARK_TIMEOUT);
-        chosen += told.park_arg != NULL;
+    static const uint32_t crowd[] = {2, 5, 16, 64};
+    struct fellow f[64];
+    relay.n = crowd[_i];
+    relay.end = 6400 / relay.n * relay.n;
+    for (uint32_t i = 0; i < relay.n; i++) {
+        f[i] = (struct fellow){
+            .body = run_in_the_relay, .number = (int)i, .attach = i % 2};
+        start(&f[i]);
     }
-    _PyParkingLot_Unpark(&place[0], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, NULL);
-}
-END_TEST
-CLAIM_TEST(test_a_timeout_leaves_the_queue)
-{
-    static const PyTime_t timeouts[] = {0, 1, 1000, MS, 20 * MS};
-    static const uint8_t zero;
-    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-        PyTime_t before = now();
-        int res = Py_PARK_INTR;
-        while (res == Py_PARK_INTR) {       /* conditions wake for no reason */
-            res = _PyParkingLot_Park(&place[0], &zero, 1, timeouts[i], &woken, 0);
-        }
-        ck_assert_int_eq(res, Py_PARK_TIMEOUT);
-        ck_assert_int_ge(now() - before, timeouts[i]);
-        _PyParkingLot_Unpark(&place[0], tell, NULL);
-        ck_assert_ptr_eq(told.park_arg, NULL);
+    for (uint32_t i = 0; i < relay.n; i++) {
+        finish(&f[i]);
+        ck_assert_int_eq(f[i].answer, relay.end / relay.n);
     }
-    struct fellow f;
-    struct stay stay;
-    park(&f, &stay, 257);
-    _PyParkingLot_Unpark(&place[257], tell, NULL);
-    ck_assert_ptr_eq(told.park_arg, &stay);
-    ck_assert_int_eq(told.has_more, 0);
-    finish(&f);
-}
-END_TEST
-static void
-unpark_attached(struct fellow *me)              /* the GIL is free, then */
-{
-    while (told.park_arg == NULL) {
-        _PyParkingLot_Unpark(me->arg, tell, NULL);
-    }
-}
-
-CLAIM_TEST(test_it_lets_go_and_comes_back)
-{
-    static const uint8_t zero;
-    struct fellow f = {.body = unpark_attached, .arg = &place[0], .attach = 1};
-    PyThreadState *mine = host_thread_enter();
-    start(&f);
-    int res = Py_PARK_INTR;
-    while (res == Py_PARK_INTR) {
-        res = _PyParkingLot_Park(&place[0], &zero, 1, -1, mine, 1);
-    }
-    ck_assert_int_eq(res, Py_PARK_OK);
-    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
-    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
-    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
-    ck_assert(_PyThreadState_GET() == mine && host_thread_is_attached(mine));
-    host_thread_leave();
-    res = _PyParkingLot_Park(&place[1], &zero, 1, 0, NULL, 1);
-    ck_assert(res == Py_PARK_TIMEOUT || res == Py_PARK_INTR);
-    ck_assert_ptr_eq(_PyThreadState_GET(), NULL);
-    finish(&f);
-}
-END_TEST
-static void
-park_in_own_lot(struct fellow *me)
-{
-    static const uint8_t zero;
-    reach(me, 1);
-    own_ParkingLot_Park(&place[0], &zero, 1, 50 * MS, me, 1);
-    reach(me, 2);
-    UNTIL(at(me, 3));
-}
-
-static size_t
-waiters_at(const void *addr)
-{
-    Bucket *b = bucket_of(addr);
-    _PyRawMutex_Lock(&b->mutex);
-    size_t n = b->num_waiters;
-    _PyRawMutex_Unlock(&b->mutex);
-    return n;
-}
-
-CLAIM_TEST(test_who_cannot_come_back_is_not_chosen)
-{
-    struct fellow f;
-    for (int held = 0; !held; finish(&f)) {
-        f = (struct fellow){.body = park_in_own_lot, .attach = 1};
-        start(&f);
-        UNTIL(at(&f, 1));
-        UNTIL(at(&f, 2) || !host_thread_is_attached(f.tstate));
-        held = host_thread_suspend(f.tstate);       /* 0: its time was over */
-        if (held) {
-            PyTime_t end = now() + 5000 * (PyTime_t)MS;
-            UNTIL(waiters_at(&place[0]) == 0 || now() > end);
-            own_ParkingLot_Unpark(&place[0], tell, NULL);
-            ck_assert_ptr_eq(told.park_arg, NULL);
-            ck_assert(!at(&f, 2));                  /* though it is not back */
-            host_thread_resume(f.tstate);
-        }
-        UNTIL(at(&f, 2));
-        reach(&f, 3);
-    }
+    ck_assert_int_eq(relay.plain, relay.end);
 }
 END_TEST
 static void
@@ -482,42 +518,6 @@ CLAIM_TEST(test_a_child_finds_an_empty_lot)
     ck_assert_ptr_eq(told.park_arg, &stay); /* the parent's is as it was */
     finish(&waiter);
     _PyParkingLot_AfterFork();              /* on an empty lot no harm is done */
-}
-END_TEST
-static struct { uint32_t turn, end, n; long plain; } relay;
-
-static void
-run_in_the_relay(struct fellow *me)
-{
-    for (uint32_t t = (uint32_t)me->number; t < relay.end; t += relay.n) {
-        uint32_t seen;
-        while ((seen = _Py_atomic_load_uint32(&relay.turn)) != t) {
-            PyTime_t timeout = seen % 4 ? -1 : 1000 * (PyTime_t)(seen % 64);
-            _PyParkingLot_Park(&relay.turn, &seen, 4, timeout, NULL, me->attach);
-        }
-        relay.plain++;
-        _Py_atomic_store_uint32(&relay.turn, t + 1);
-        _PyParkingLot_UnparkAll(&relay.turn);
-        me->answer++;
-    }
-}
-
-CLAIM_TESTS(test_everyone_gets_every_turn, 4)
-{
-    static const uint32_t crowd[] = {2, 5, 16, 64};
-    struct fellow f[64];
-    relay.n = crowd[_i];
-    relay.end = 6400 / relay.n * relay.n;
-    for (uint32_t i = 0; i < relay.n; i++) {
-        f[i] = (struct fellow){
-            .body = run_in_the_relay, .number = (int)i, .attach = i % 2};
-        start(&f[i]);
-    }
-    for (uint32_t i = 0; i < relay.n; i++) {
-        finish(&f[i]);
-        ck_assert_int_eq(f[i].answer, relay.end / relay.n);
-    }
-    ck_assert_int_eq(relay.plain, relay.end);
 }
 END_TEST
 enum { PLAYERS = 24 };
@@ -754,10 +754,9 @@ static void
 fork_in_the_handler(int Py_UNUSED(signum))
 {
     if (child_of_handler == -1 && (child_of_handler = fork()) == 0) {
-        struct sigaction act = {.sa_handler = see_signal};
         struct itimerval often = {{0, 10000}, {0, 10000}};
         PyOS_AfterFork_Child();
-        sigaction(SIGALRM, &act, NULL);     /* if we came before it slept */
+        on_signal(SIGALRM, see_signal);     /* if we came before it slept */
         setitimer(ITIMER_REAL, &often, NULL);
     }
     signals_seen++;

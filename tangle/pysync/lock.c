@@ -1,6 +1,6 @@
 // CPython: Python/lock.c (v3.13.5, behaviour of 3.14)
 //
-// Locks that fit into a byte or a word; who has to wait, waits in the parking lot.
+// Locks that fit into a byte or a word; a thread that has to wait, waits in the parking lot.
 #include "pysync/pycore_lock.h"
 
 #include <assert.h>
@@ -15,90 +15,16 @@
 #include "pysync/pycore_parking_lot.h"
 #include "pysync/pycore_semaphore.h"
 
-/* Who has waited longer than this, 1 ms, is due: it is handed the lock at its
- * next turn (one of a crowd a little later: policy.h). */
+/* A thread that has waited longer than this, 1 ms, is due: it is handed the lock at
+ * its next turn (one of a crowd a little later: policy.h). */
 static const PyTime_t TIME_TO_BE_FAIR_NS = 1000*1000;
 
-/* A waiter, as the one who wakes it sees it: Park's park_arg. */
+/* A waiter, as the thread that wakes it sees it: Park's park_arg. */
 struct mutex_entry {
     PyTime_t time_to_be_fair;   /* written by the waiter, before it parks */
     int handed_off;             /* written by the unlocker, before it wakes us */
     PyTime_t time_in_a_crowd;   /* like the first, for when many others wait */
 };
-
-static void
-_Py_yield(void)
-{
-    sched_yield();
-}
-
-/* How many times we put sleep off. */
-#ifndef Py_GIL_DISABLED
-static const int MAX_SPIN_COUNT = 0;
-#elif defined(GF_UPSTREAM_POLICY)
-static const int MAX_SPIN_COUNT = 40;
-#else
-static const int MAX_SPIN_COUNT = GF_SPIN_PAUSES + GF_SPIN_YIELDS;
-#endif
-
-#ifdef GF_UPSTREAM_POLICY
-/* Having seen *v, held: 1 after a pause, to go on; 0: it is time to park. */
-static int
-mutex_spin(PyMutex *Py_UNUSED(m), uint8_t *v, int *spin_count,
-           PyTime_t Py_UNUSED(until))
-{
-    if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
-        return 0;
-    }
-    _Py_yield();
-    ++*spin_count;
-    return 1;
-}
-#else
-/* Tell the processor that this is a wait: some tens of cycles, in which the
- * core's other thread has it to itself. No system call. */
-static inline void
-pause_processor(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb" ::: "memory");
-#endif
-}
-
-static int
-is_past(PyTime_t instant)
-{
-    PyTime_t now;
-    (void)PyTime_MonotonicRaw(&now);
-    return now >= instant;
-}
-
-/* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
- * First the processor's pauses, then yields, and a look after each; that of a
- * yield after which it is past `until` is the last. With 0 there are none. */
-static int
-mutex_spin(PyMutex *m, uint8_t *v, int *spin_count, PyTime_t until)
-{
-    if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
-        return 0;
-    }
-    if (*spin_count < GF_SPIN_PAUSES) {
-        pause_processor();
-    }
-    else if (until == 0) {
-        return 0;
-    }
-    else {
-        _Py_yield();
-        *spin_count = is_past(until) ? MAX_SPIN_COUNT - 1 : *spin_count;
-    }
-    ++*spin_count;
-    *v = _Py_atomic_load_uint8_relaxed(&m->_bits);                  /* [M3] */
-    return 1;
-}
-#endif
 
 PyLockStatus
 _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
@@ -172,8 +98,82 @@ _PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
     }
 }
 
+static void
+_Py_yield(void)
+{
+    sched_yield();
+}
+
+/* How many times we put sleep off. */
+#ifndef Py_GIL_DISABLED
+static const int MAX_SPIN_COUNT = 0;
+#elif defined(GF_UPSTREAM_POLICY)
+static const int MAX_SPIN_COUNT = 40;
+#else
+static const int MAX_SPIN_COUNT = GF_SPIN_PAUSES + GF_SPIN_YIELDS;
+#endif
+
+#ifdef GF_UPSTREAM_POLICY
+/* Having seen *v, held: 1 after a pause, to go on; 0: it is time to park. */
+static int
+mutex_spin(PyMutex *Py_UNUSED(m), uint8_t *v, int *spin_count,
+           PyTime_t Py_UNUSED(until))
+{
+    if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
+        return 0;
+    }
+    _Py_yield();
+    ++*spin_count;
+    return 1;
+}
+#else
+/* Tell the processor that this is a wait: some tens of cycles, or 140, in which
+ * the core's other thread has it to itself. No system call. */
+static inline void
+pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+static int
+is_past(PyTime_t instant)
+{
+    PyTime_t now;
+    (void)PyTime_MonotonicRaw(&now);
+    return now >= instant;
+}
+
+/* Having seen *v, held: 1 after a pause, with a new *v; 0: it is time to park.
+ * First the processor's pauses, then yields, and a look after each; that of a
+ * yield after which it is past `until` is the last. With 0 there are none. */
+static int
+mutex_spin(PyMutex *m, uint8_t *v, int *spin_count, PyTime_t until)
+{
+    if ((*v & _Py_HAS_PARKED) != 0 || *spin_count >= MAX_SPIN_COUNT) {
+        return 0;
+    }
+    if (*spin_count < GF_SPIN_PAUSES) {
+        pause_processor();
+    }
+    else if (until == 0) {
+        return 0;
+    }
+    else {
+        _Py_yield();
+        *spin_count = is_past(until) ? MAX_SPIN_COUNT - 1 : *spin_count;
+    }
+    ++*spin_count;
+    *v = _Py_atomic_load_uint8_relaxed(&m->_bits);                  /* [M6] */
+    return 1;
+}
+#endif
+
 /* Under the bucket's lock, with a waiter whose turn it is: 1, hand it the lock;
- * 0, let it compete. CPython's answer is as for somebody who waits alone. */
+ * 0, let it compete. CPython's answer is as for a waiter that waits alone. */
 static int
 mutex_is_due(struct mutex_entry *entry, PyTime_t now, int has_more_waiters)
 {

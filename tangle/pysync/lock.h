@@ -12,11 +12,11 @@ extern "C" {
 
 /* One byte, two bits, four states.
  *   P L
- *   0 0  free, nobody queued
- *   0 1  held, nobody queued                   lock: 00 -> 01
- *   1 1  held, somebody may be queued          a waiter: 01 -> 11, then it parks
- *   1 0  free, somebody may be queued still    anyone may take it: 10 -> 11
- * P may be set with nobody queued (buckets are shared): costs a slow unlock.
+ *   0 0  free, no thread queued
+ *   0 1  held, no thread queued                   lock: 00 -> 01
+ *   1 1  held, a thread may be queued          a waiter: 01 -> 11, then it parks
+ *   1 0  free, a thread may be queued still    any thread may take it: 10 -> 11
+ * P may be set with no thread queued (buckets are shared): costs a slow unlock.
  * P must never be clear while a thread is parked here: it would sleep for ever.
  * P is cleared only by an unlocker, under the bucket's lock. */
 #define _Py_UNLOCKED 0

@@ -224,7 +224,7 @@ _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
     }
     _PySemaphore_Init(&wait.sema);
     enqueue(bucket, &wait);
-    unsigned lot = lots_left;               /* the lot that we are in */
+    unsigned lot = lots_left;
     _PyRawMutex_Unlock(&bucket->mutex);
 
     PyThreadState *tstate = detach ? detach_if_attached() : NULL;

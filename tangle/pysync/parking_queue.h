@@ -1,7 +1,7 @@
 // CPython: Python/parking_lot.c (v3.13.5, behaviour of 3.14)
 //
 // Part of parking_lot.c, which alone includes it: a bucket, its queues, and the
-// four ways in and out.
+// ways in and out.
 #ifndef GF_PARKING_QUEUE_H
 #define GF_PARKING_QUEUE_H
 
@@ -25,8 +25,8 @@ typedef struct {
 _Static_assert(sizeof(Bucket) == 32, "as in CPython");
 
 /* One waiter. It stands on the waiter's stack, and is gone when Park returns.
- * is_unparking is set under the bucket's lock by whoever takes the entry out; it
- * is the promise of exactly one wake-up, until which the entry must live. */
+ * is_unparking is set under the bucket's lock by the thread that takes the entry out;
+ * it is the promise of exactly one wake-up, until which the entry must live. */
 struct wait_entry {
     void *park_arg;             /* for the unparker's function */
     uintptr_t addr;             /* what it waits for, as a number */
@@ -45,7 +45,7 @@ _Static_assert(sizeof(struct wait_entry) == 72, "as in CPython");
 #endif
 _Static_assert(_Alignof(struct wait_entry) >= 2, "bit 0 of its address is 0");
 
-/* The four ways in and out. The caller holds the bucket's lock, so each is one
+/* The ways in and out, and one question. The caller holds the bucket's lock, so each is one
  * step to all others. None allocates or blocks. Unchecked: the lock; an entry
  * that is moved, changed or gone while it is in a queue. */
 
@@ -60,11 +60,11 @@ static struct wait_entry *dequeue(Bucket *bucket, const void *address);
  * (linked by `node`), and promise each a wake-up. */
 static void dequeue_all(Bucket *bucket, const void *address, struct llist_node *dst);
 
-/* Let a waiter go that gives up: it is in a queue, and nobody has taken it out. */
+/* Let a waiter go that gives up: it is in a queue; no unparker has taken it out. */
 static void leave_queue(Bucket *bucket, struct wait_entry *wait);
 
-/* What an unparker's function is told: 0, nobody is left in the bucket; 1,
- * somebody is; GF_IN_A_CROWD, more than GF_CROWD are that wait for this address. */
+/* What an unparker's function is told of the waiters that are left: 0, none in the
+ * bucket; 1, some; GF_IN_A_CROWD, more than GF_CROWD at this address (policy.h). */
 static int who_waits_still(Bucket *bucket, const void *address);
 
 #ifdef Py_DEBUG
@@ -174,7 +174,7 @@ set_successor(struct wait_entry *first, struct wait_entry *second)
     first->successor = (uintptr_t)second / 2;   /* bit 0 of its address is 0 */
 }
 
-/* Who stands at this place of the tree, or NULL. */
+/* The entry at this place of the tree, or NULL. */
 static struct wait_entry *
 first_at(Bucket *bucket, struct llist_node *place)
 {
@@ -189,8 +189,8 @@ way_of(uintptr_t addr)
     return addr * (uintptr_t)0x9E3779B97F4A7C15;
 }
 
-/* The link that leads to the first who waits for addr; where nobody does, the
- * bare one where that waiter would stand. */
+/* The link that leads to the first waiter for addr; where there is none, the
+ * bare one where it would stand. */
 static struct llist_node **
 find_queue(Bucket *bucket, uintptr_t addr)
 {
@@ -269,7 +269,7 @@ leave_ring(struct wait_entry *first, struct wait_entry *wait)
     llist_remove(&wait->node);
 }
 
-/* The queue is gone: let somebody from the end of a branch have its place. */
+/* The queue is gone: an entry from the end of a branch takes its place. */
 static void
 fill_place(Bucket *bucket, struct llist_node **link)
 {

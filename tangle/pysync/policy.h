@@ -34,8 +34,8 @@
 #  define GF_CROWD_NS (20 * 1000 * 1000)
 #endif
 
-/* What an unparker's function is told of those who wait still, beside CPython's
- * 0, nobody in the bucket, and 1, somebody: a crowd, at this very address. */
+/* What an unparker's function is told of the waiters that are left, beside CPython's
+ * 0, none in the bucket, and 1, some: a crowd, at this very address. */
 #define GF_IN_A_CROWD 2
 
 #endif  // GF_POLICY_H

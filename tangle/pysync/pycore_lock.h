@@ -64,7 +64,7 @@ PyMutex_LockFlags(PyMutex *m, _PyLockFlags flags)
 }
 
 /* Unlock: 0. When it is not locked, leave it: -1.
- * Attached   no need.   Blocks  for the lock of a bucket, when somebody waits.
+ * Attached   no need.   Blocks  for the lock of a bucket, when a thread waits.
  * CPython    Python/lock.c, _PyMutex_TryUnlock */
 PyAPI_FUNC(int) _PyMutex_TryUnlock(PyMutex *m);
 

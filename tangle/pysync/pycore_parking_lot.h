@@ -56,8 +56,8 @@ typedef void _Py_unpark_fn_t(void *arg, void *park_arg, int has_more_waiters);
 PyAPI_FUNC(void)
 _PyParkingLot_Unpark(const void *address, _Py_unpark_fn_t *fn, void *arg);
 
-/* Wake every thread that waits on `address` now. No function runs: whoever must
- * know why it was woken looks at *address.
+/* Wake every thread that waits on `address` now. No function runs: a waiter that
+ * must know why it was woken looks at *address.
  * Blocks     no longer than a short lock.   Allocates  never.
  * Attached   no need.   CPython  Python/parking_lot.c, _PyParkingLot_UnparkAll */
 PyAPI_FUNC(void) _PyParkingLot_UnparkAll(const void *address);
