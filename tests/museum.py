@@ -20,7 +20,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "book"))
+sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book/weave")]
+import lanes  # noqa: E402
 import machine  # noqa: E402
 
 BUGS = ROOT / "tangle/simulation/museum.bugs"
@@ -284,12 +285,25 @@ def main():
                 continue
             rows.append((bug, row))
             print(f"{bug.bug:22} {bug.scenario:16} after {row['tried']:7,}, {row['preemptions']} preemptions, {row['steps']:3} steps: {row['why']}", flush=True)
+    if opt.policy == "ours":
+        broken += [error for bug, _ in rows for error in record(bug, opt.write)]
     for error in broken:
         print(f"museum: {error}", file=sys.stderr)
     if not opt.names and not broken and opt.policy == "ours":
         hang(table(rows), [b.bug for b in bugs], opt.write, broken)
     print(f"museum, POLICY={opt.policy}: {len(rows)} of {len(bugs)} bugs found")
     return 1 if broken else 0
+
+
+def record(bug, write):
+    """The trace of an exhibit that a figure of the book shows in lanes: keep it, or see that it is the one that is kept."""
+    text = lanes.told((BUILD / bug.bug / "trace.txt").read_text(encoding="utf-8"))
+    if not any(figure["src"] == bug.bug for figure in lanes.figures(path.read_text(encoding="utf-8") for path in CHAPTER.parent.glob("[0-9]*.md"))):
+        return
+    if write:
+        machine.write(lanes.kept(bug.bug), text)
+    elif not lanes.kept(bug.bug).is_file() or lanes.kept(bug.bug).read_text(encoding="utf-8") != text:
+        yield f"{lanes.kept(bug.bug).relative_to(ROOT)} shows another run: make museum TABLE=write, and see that the figure still tells it"
 
 
 def hang(text, names, write, broken):

@@ -59,9 +59,10 @@ flags-record := -O0 -g
 $(eval $(call simulation,record,$(LINE)))
 build/record_locks: $(filter-out %/parking_lot.o %/scenarios.o,$(call SIM_BOTH,record)) build/simulated.record/tests/record_locks.o
 	@$(CC) $(flags-record) $(SIM_LINK) -pthread -o $@ $^ $(LDFLAGS)
-build/traces.done: build/record_locks build/record_arena book/weave/traces.py $(wildcard book/traces/*.json)
+build/traces.done: build/record_locks build/record_arena build/simulate.record book/weave/traces.py book/weave/lanes.py $(wildcard book/[0-9]*.md) $(wildcard book/traces/*.json)
 	@$(PYTHON) book/weave/traces.py book/traces/arena.json build/record_arena
 	@for story in mutex parking-lot; do $(PYTHON) book/weave/traces.py book/traces/$$story.json build/record_locks $$story || exit 1; done
+	@$(PYTHON) book/weave/lanes.py build/simulate.record
 	@touch $@
 build/record_arena: build/record_arena.gil.o $(patsubst %,build/%.gil.o,$(filter-out arena/pyarena,$(PORT)))
 	@$(CC) $(flags-gil) -pthread -o $@ $^ $(LDFLAGS)

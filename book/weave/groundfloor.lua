@@ -765,6 +765,54 @@ local function trace_figure(block)
   return out
 end
 
+-- Lanes: a recorded run of a few threads, each step in the column of the thread that took it. The block tells in its own words the
+-- steps that it picks, `B 12 | Its words.`; who acts at a step is held to the recording. ----------------------------------------
+
+local function lanes_figure(block)
+  local id, attributes = block.identifier, block.attributes
+  if id == "" or not attributes.alt or not attributes.caption or not attributes.src then fail("lanes need #id, src, caption and alt") end
+  local run = index.lanes[attributes.src]
+    or fail("figure " .. id .. ": no book/traces/lanes-" .. attributes.src .. ".json: run " .. (attributes.schedule and "make traces" or "make museum TABLE=write"))
+  local by_step, roles, threads, column, rows = {}, {}, {}, {}, {}
+  for _, step in ipairs(run) do if step.step then by_step[step.step] = step end end
+  for name, role in (attributes.roles or ""):gmatch("(%u)%s*:%s*([^,]+)") do roles[name] = role end
+  for line in block.text:gmatch("[^\n]+") do
+    local who, number, words = line:match("^(%u)%s+(%d+)%s*|%s*(.*)$")
+    local step = number and by_step[tonumber(number)]
+    if not step or step.who ~= who then
+      fail("figure " .. id .. ': the chapter says "' .. line .. '", the recording ' .. (step and "that it was " .. step.who or "has no such step"))
+    end
+    if not column[who] then
+      threads[#threads + 1] = who
+      column[who] = true
+    end
+    rows[#rows + 1] = { who = who, words = pandoc.read(unescape(words), "markdown").blocks[1].content, did = step.did, where = step["in"] }
+  end
+  table.sort(threads)
+  for i, name in ipairs(threads) do column[name] = i end
+  local caption = pandoc.read(unescape(attributes.caption), "markdown").blocks[1].content
+  local number, out = "Figure " .. figure_numbers[id], pandoc.List()
+  if target == "latex" then
+    out:insert(raw("\\begin{gflanes}{" .. id .. "}{" .. #threads .. "}"))
+    for _, name in ipairs(threads) do out:insert(raw("\\gflanehead{" .. column[name] .. "}{" .. name .. (roles[name] and ", " .. escape_tex(roles[name]) or "") .. "}")) end
+    for _, row in ipairs(rows) do
+      out:extend { raw("\\gflane{" .. column[row.who] .. "}{" .. escape_tex(row.did) .. "}{" .. tex_inline_code(row.where) .. "}"), pandoc.Para(row.words), raw("\\gflaneend") }
+    end
+    out:extend { raw("\\end{gflanes}\\begin{gflanescaption}"), pandoc.Para { raw_inline("\\leavevmode{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gflanescaption}") }
+    return out
+  end
+  local head = {}
+  for i, name in ipairs(threads) do head[i] = '<th scope="col">' .. name .. (roles[name] and " <small>" .. escape_html(roles[name]) .. "</small>" or "") .. "</th>" end
+  out:insert(raw('<figure class="drawing lanes" id="' .. id .. '"><table aria-label="' .. escape_html(attributes.alt) .. '"><thead><tr>' .. table.concat(head) .. "</tr></thead><tbody>"))
+  for _, row in ipairs(rows) do
+    local at = column[row.who]
+    out:extend { raw("<tr>" .. ("<td></td>"):rep(at - 1) .. '<td class="step" data-who="' .. row.who .. '"><p class="said">'), pandoc.Plain(row.words),
+      raw('</p><p class="how">' .. escape_html(row.did) .. (row.where ~= "" and " in <code>" .. row.where .. "</code>" or "") .. "</p></td>" .. ("<td></td>"):rep(#threads - at) .. "</tr>") }
+  end
+  out:extend { raw('</tbody></table><figcaption><span class="number">' .. number .. "</span> "), pandoc.Plain(caption), raw("</figcaption></figure>") }
+  return out
+end
+
 -- Reports: what a run wrote about itself, set as a part of the chapter; without one, what the block itself says ----
 
 local function report_picture(report, picture, caption)
@@ -837,6 +885,7 @@ local function simple_block(block)
     if chunk_of(block) then return chunk_block(block) end
     if block.classes:includes("dot") then return figure(block) end
     if block.classes:includes("trace") then return trace_figure(block) end
+    if block.classes:includes("lanes") then return lanes_figure(block) end
     if block.classes:includes("report") then
       local out = pandoc.List()
       for _, b in ipairs(report_blocks(block)) do
@@ -1200,7 +1249,7 @@ function Pandoc(doc)
       body:extend(reference_blocks(block.content))
     else
       body:insert(block)
-      if block.t == "CodeBlock" and (block.classes:includes("dot") or block.classes:includes("trace")) then
+      if block.t == "CodeBlock" and (block.classes:includes("dot") or block.classes:includes("trace") or block.classes:includes("lanes")) then
         figures = figures + 1
         figure_numbers[block.identifier] = (chapter.number ~= "" and chapter.number .. "." or "") .. figures
       end

@@ -25,19 +25,17 @@ PRINT_STYLE = ("<style>text{font-family:'Charis SIL';font-size:12px;fill:#23201c
 # Recording -----------------------------------------------------------------------------------------------------
 
 LINE = re.compile(r"^ *(\d+) (.{9})(.{7}) (.{10}) (.{11}) (.{20}) ?(\w*)")
-VERBS = {"exchanges": "exchange", "reads": "read", "writes": "write", "takes": "wait on", "wakes from": "wake from", "posts": "post to", "clock": "read the clock"}
+VERBS = {"exchanges": "exchange", "reads": "read", "writes": "write", "takes": "wait on", "touches": "work in the", "wakes from": "wake from", "posts": "post to", "clock": "read the clock"}
 
 
-def read_recording(text):
-    """The steps of a recorder's output. Where a trace follows, each step is told who took it, what it was, and where."""
-    seen, trace = [], {}
+def steps_of(text):
+    """{number: who took the step, what it was, and where} of a trace."""
+    trace = {}
     for line in text.splitlines():
         found = LINE.match(line)
-        if line.startswith("{"):
-            seen.append(json.loads(line))
-        elif found:
+        if found:
             number, who, struck, verb, thing, values, where = (part.strip() for part in found.groups())
-            did = {"TIMEOUT": "the time is over", "LEAP": "read the clock: 2 ms have passed"}.get(struck) or VERBS.get(verb, verb)
+            did = {"TIMEOUT": "the time is over", "EINTR": "a signal", "LEAP": "read the clock: 2 ms have passed"}.get(struck) or VERBS.get(verb, verb)
             did += f" {thing}" if verb != "clock" and not struck else ""
             if thing == "a bucket":
                 did = "lock the bucket" if values == "0 -> 1" else "unlock the bucket"
@@ -45,7 +43,13 @@ def read_recording(text):
                 bits = [f"{int(v):02b}" if thing == "mutex" else v for v in values.split(" -> ")]
                 did += ", " + (" → ".join(bits) if len(bits) > 1 else f"still {bits[0]}")
             trace[int(number)] = {"who": who, "did": did, "in": where}
-    return [dict(trace.get(step.get("step"), {}), **step) for step in seen]
+    return trace
+
+
+def read_recording(text):
+    """The steps of a recorder's output. Where a trace follows, each step is told who took it, what it was, and where."""
+    trace = steps_of(text)
+    return [dict(trace.get(step.get("step"), {}), **step) for step in map(json.loads, (line for line in text.splitlines() if line.startswith("{")))]
 
 
 def visible(step):

@@ -27,6 +27,7 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+import lanes  # noqa: E402
 import machine  # noqa: E402
 import moved  # noqa: E402
 import pages as paging  # noqa: E402
@@ -185,7 +186,8 @@ def dependencies(index, chapter, text, build):
             "tested_at": index["tested_at"] if claims else None, "standing": standing(list(claims.values())) if claims else None,
             "terms": {form: term for form, term in sorted(index["terms"].items()) if form in small} if stem != GLOSSARY else {},
             "cited": index["cited"] if stem == BIBLIOGRAPHY else None,
-            "reports": reports(text, build), "traces": recordings(text), "traces_older": bool(recordings(text)) and (build / "traces.older").exists(), "trace_style": traces.PRINT_STYLE}
+            "reports": reports(text, build), "traces": recordings(text), "traces_older": bool(recordings(text)) and (build / "traces.older").exists(), "trace_style": traces.PRINT_STYLE,
+            "lanes": {figure["src"]: lanes.load(figure["src"]) for figure in lanes.figures([text]) if lanes.load(figure["src"])}}
 
 
 def whole(index, stem, name):

@@ -200,7 +200,7 @@ const scriptsOff = (book) => each(book, book.names, { javaScriptEnabled: false }
   const out = [], all = (what) => [...document.querySelectorAll(what)], shown = (e) => e.checkVisibility({ visibilityProperty: true });
   for (const what of ["article h1", "nav#contents a"]) if (!all(what).some(shown)) out.push(`no ${what} without scripts`);
   for (const what of [".pair > .side", "figure.trace .strip > li", "figure.code > pre"]) {
-    const hidden = all(what).filter((e) => !shown(e) && !e.closest("details")).length;
+    const hidden = all(what).filter((e) => !shown(e) && !e.closest("details:not(.tests)")).length;
     if (hidden) out.push(`${hidden} ${what} hidden without scripts`);
   }
   for (const what of ["button", "fieldset", "input", "dialog"]) if (all(what).some(shown)) out.push(`${what} shown that does nothing without scripts`);
@@ -357,12 +357,30 @@ const keyboard = (book) => using(book, "10-mutex.html", STILL, async (page) => {
   return out;
 });
 
+const folding = (book) => using(book, "10-mutex.html", STILL, async (page) => {
+  const out = [], say = (text) => out.push(text), folds = page.locator(".claim details.tests"), button = page.locator("button.fold");
+  const open = () => folds.evaluateAll((all) => all.filter((fold) => fold.open).length), count = await folds.count();
+  if (!count || await open() || !(await folds.first().isVisible())) return ["a claim's tests are not folded"];
+  await page.keyboard.press("t");
+  if (await open() !== count || await button.textContent() !== "Tests: shown") say("the key t does not show them");
+  await page.reload();
+  if (await open() !== count) say("shown is forgotten");
+  await button.click();
+  if (await open()) say("the button does not fold them");
+  await page.evaluate(() => { location.hash = document.querySelector("details.tests figure.code").id; });
+  if (!(await page.locator("details.tests[open] figure.code").first().isVisible())) say("a link to a test does not open it");
+  await page.goto(book.url("08-mutex.html") + "#claim-8-1");
+  await page.waitForURL(/10-mutex\.html#claim-[a-z]/, { timeout: book.patience }).catch(() => say("an old address does not lead to the claim"));
+  return out;
+});
+
 export const CHECKS = {
   "loads: no error, nothing from elsewhere, light, steady": visit("loads"),
   "narrow: no sideways scroll at 390 and 320 px": visit("narrow"),
   "scripts off: text, pairs, strips and links are there": scriptsOff,
   "theme: the choice is remembered, the system's followed": theme,
   "pairs: port, upstream, both, remembered": pairs,
+  "tests: folded, shown, remembered; old addresses lead on": folding,
   "in place: chunks open by keyboard, within each other too": inPlace,
   "search: finds what a reader would look for": search,
   "steppers: the moving figures move when asked": steppers,
@@ -390,7 +408,7 @@ export function pagesOf(folder, tools, checks, { names, patience = 5000 } = {}) 
   const texts = new Map(), wanted = checks.map((name) => CHECKS[name].kind);
   const text = (name) => texts.get(name) ?? texts.set(name, readFileSync(join(folder, name), "utf8")).get(name);
   return { ...tools, text, patience, known: new Set(), kinds: Object.keys(VISITS).filter((kind) => wanted.includes(kind)), figures: names ? 1 : 3,
-    names: names ?? readdirSync(folder).filter((name) => name.endsWith(".html")).sort(),
+    names: names ?? readdirSync(folder).filter((name) => name.endsWith(".html") && !text(name).includes(" has moved</title>")).sort(),
     base: pathToFileURL(folder).href, url: (name) => pathToFileURL(join(folder, name)).href };
 }
 
