@@ -372,7 +372,7 @@ CLAIM_TEST(test_a_fork_in_the_middle)
     ck_assert_int_eq(times, 1);
 }
 END_TEST
-/* recursive_mutex_is_owned_by answers for us, and for nobody else. */
+/* recursive_mutex_is_owned_by answers for us, and for no other thread. */
 static void
 expect_recursive(_PyRecursiveMutex *m, int bits, int mine, size_t level)
 {

@@ -262,7 +262,7 @@ serve_after_fork(int mine)
 {
     _PyParkingLot_AfterFork();
     uintptr_t left = rw.bits - (mine < 0 ? 1 : 4);
-    int ok = left == 2;                             /* P, and nobody to clear it */
+    int ok = left == 2;                             /* P, and no thread to clear it */
     _PyRWMutex_at_fork_reinit(&rw, mine);
     if (mine < 0) {
         _PyRWMutex_Unlock(&rw);
@@ -395,7 +395,7 @@ clear_after_fork(void)
     int ok = _PySeqLock_AfterFork(&seq) == 1 && seq.sequence == 0;
     ok &= _PySeqLock_AfterFork(&seq) == 0 && seq.sequence == 0;
     ok &= _PySeqLock_AfterFork(&even) == 0 && even.sequence == 6;
-    ok &= _PySeqLock_BeginRead(&seq) == 0;      /* and waits for nobody */
+    ok &= _PySeqLock_BeginRead(&seq) == 0;      /* and waits for no thread */
     _PySeqLock_LockWrite(&seq);
     return ok && seq.sequence == 1;
 }

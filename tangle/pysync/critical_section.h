@@ -18,8 +18,8 @@ typedef struct PyCriticalSection2 PyCriticalSection2;
  *
  * *c is the caller's, on its stack, and is not touched until End. Sections end
  * in the reverse order of their beginning, in the thread that began them.
- * Only the innermost section is sure to hold: who needs two objects at once
- * begins one section with both. Begun again, an object is held already.
+ * Only the innermost section is sure to hold: a caller that needs two objects
+ * at once begins one section with both. Begun again, an object is held already.
  *
  * With a GIL  does nothing, and does not look at its arguments.
  * Attached    required; unchecked.

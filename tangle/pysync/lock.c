@@ -311,7 +311,7 @@ PyEvent_WaitTimed(PyEvent *evt, PyTime_t timeout_ns, int detach)
     return _Py_atomic_load_uint8(&evt->v) == _Py_LOCKED;               /* [E2] */
 }
 
-/* The work is over, with result `res`: tell those who wait. */
+/* The work is over, with result `res`: tell the waiters. */
 static int
 unlock_once(_PyOnceFlag *o, int res)
 {
@@ -424,7 +424,7 @@ _PyRecursiveMutex_at_fork_reinit(_PyRecursiveMutex *m, int owned)
         memset(m, 0, sizeof(*m));
         return;
     }
-    /* Held by us as often as before; whoever waited stayed in the parent. */
+    /* Held by us as often as before; the waiters stayed in the parent. */
     m->mutex._bits = _Py_LOCKED;
     _Py_atomic_store_ullong_relaxed(&m->thread, PyThread_get_thread_ident_ex()); /* [N2] */
 }
@@ -437,7 +437,7 @@ _PyRecursiveMutex_at_fork_reinit(_PyRecursiveMutex *m, int owned)
 _Static_assert(_Py_RWMUTEX_ONE_READER >> _PyRWMutex_READER_SHIFT == 1,
                "readers are counted above the two bits");
 
-/* Park, once the word says that somebody does. Returns the word as it is when
+/* Park, once the word says that a thread does. Returns the word as it is when
  * there is reason to look again. */
 static uintptr_t
 rwmutex_set_parked_and_wait(_PyRWMutex *rwmutex, uintptr_t bits)

@@ -70,8 +70,8 @@ PyAPI_FUNC(int) _PyMutex_TryUnlock(PyMutex *m);
 
 /* Something that happens once: not yet, then for ever.
  *
- *   0  not set; nobody has waited yet
- *   2  not set; somebody waits, or has waited and given up
+ *   0  not set; no thread has waited yet
+ *   2  not set; a thread waits, or has waited and given up
  *   1  set; no operation leaves this state
  *
  * 0 -> 2 is the first waiter's, 0 -> 1 and 2 -> 1 belong to _PyEvent_Notify.
@@ -87,12 +87,12 @@ _Static_assert(sizeof(PyEvent) == 1 && _Alignof(PyEvent) == 1, "one byte");
  * CPython  Python/lock.c, _PyEvent_IsSet */
 PyAPI_FUNC(int) _PyEvent_IsSet(PyEvent *evt);
 
-/* Let it have happened, and wake everyone who waits for it. A second call does
+/* Let it have happened, and wake all threads that wait for it. A second call does
  * nothing. Any thread may call.
  *
  * The last access to *evt is the exchange; after it a waiter may be gone, and
  * the event with it.
- * Blocks     for the lock of a bucket, when somebody waited.   Allocates  never.
+ * Blocks     for the lock of a bucket, when a thread waited.   Allocates  never.
  * Attached   no need.
  * CPython    Python/lock.c, _PyEvent_Notify */
 PyAPI_FUNC(void) _PyEvent_Notify(PyEvent *evt);
@@ -160,11 +160,11 @@ _PyRawMutex_Unlock(_PyRawMutex *m)
     }
     _PyRawMutex_UnlockSlow(m);
 }
-/* Work to be done once, by whoever comes first; everybody else waits for it.
+/* Work to be done once, by the thread that comes first; all others wait for it.
  *
- *   0  not done; nobody is at it
- *   1  somebody is at it (_Py_LOCKED)
- *   3  somebody is at it, and somebody waits (_Py_LOCKED | _Py_HAS_PARKED)
+ *   0  not done; no thread is at it
+ *   1  a thread is at it (_Py_LOCKED)
+ *   3  a thread is at it, and another waits (_Py_LOCKED | _Py_HAS_PARKED)
  *   4  done (_Py_ONCE_INITIALIZED); no operation leaves this state
  *
  * Only the thread that is at it leaves 1 and 3: to 4, or after a failure to 0.
@@ -175,17 +175,17 @@ typedef struct {
 
 _Static_assert(sizeof(_PyOnceFlag) == 1 && _Alignof(_PyOnceFlag) == 1, "one byte");
 
-/* 0: done. -1: failed, so that somebody may try again. Nothing else. */
+/* 0: done. -1: failed, so that another may try again. Nothing else. */
 typedef int _Py_once_fn_t(void *arg);
 
 PyAPI_FUNC(int)
 _PyOnceFlag_CallOnceSlow(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg);
 
-/* Make sure that fn(arg) has been done: by us, or by somebody before us.
+/* Make sure that fn(arg) has been done: by us, or by a thread before us.
  *
  * Returns    0   it is done, and what it wrote is there to be read
- *            -1  we did it, and it failed. A caller who waited for one that
- *                failed tries itself: nobody is told of another's failure.
+ *            -1  we did it, and it failed. A caller that waited for one that
+ *                failed tries itself: no caller is told of another's failure.
  * Blocks     while another thread is at it, detached; and as fn does.
  * Attached   no need.
  * Checked    another result of fn is fatal.
@@ -200,8 +200,8 @@ _PyOnceFlag_CallOnce(_PyOnceFlag *flag, _Py_once_fn_t *fn, void *arg)
     return _PyOnceFlag_CallOnceSlow(flag, fn, arg);
 }
 
-/* In the child of a fork: work that another thread was at is not done, and nobody
- * is at it. What that thread left half done is the caller's to clear.
+/* In the child of a fork: work that another thread was at is not done, and no
+ * thread is at it. What that thread left half done is the caller's to clear.
  * Unchecked  called out of fn, by the thread that is at it. */
 static inline void
 _PyOnceFlag_at_fork_reinit(_PyOnceFlag *flag)
@@ -254,7 +254,7 @@ extern void _PyRecursiveMutex_at_fork_reinit(_PyRecursiveMutex *m, int owned);
 
 /* Many readers or one writer.
  *
- *   n...n P W      n readers; P somebody may be parked; W a writer holds it
+ *   n...n P W      n readers; P a thread may be parked; W a writer holds it
  *   0     0 0      free
  *   n     0 0      read-locked
  *   n     1 0      read-locked, and a writer waits: no reader comes in
@@ -272,9 +272,9 @@ typedef struct {
 _Static_assert(sizeof(_PyRWMutex) == 8 && _Alignof(_PyRWMutex) == 8, "one word");
 
 /* RLock      share it; waits while a writer holds it or waits for it.
- * RUnlock    the last reader out wakes everybody, when a writer waits.
+ * RUnlock    the last reader out wakes all that wait, when a writer does.
  * Lock       have it alone; waits for readers and writers.
- * Unlock     wakes everybody who waits.
+ * Unlock     wakes all that wait.
  *
  * Blocks     the two that lock, detached. They cannot be interrupted.
  * Allocates  never.   Attached  no need.
@@ -288,7 +288,7 @@ PyAPI_FUNC(void) _PyRWMutex_Lock(_PyRWMutex *rwmutex);
 PyAPI_FUNC(void) _PyRWMutex_Unlock(_PyRWMutex *rwmutex);
 
 /* In the child of a fork, before anything else touches it: what the other threads
- * had of the lock is gone, readers, writers and who waited.
+ * had of the lock is gone: readers, writers and waiters.
  * mine       how often the calling thread, which forked, has it as a reader;
  *            -1: as the writer; 0: not at all. */
 static inline void
@@ -299,7 +299,7 @@ _PyRWMutex_at_fork_reinit(_PyRWMutex *rwmutex, int mine)
 
 /* One writer at a time; readers that write nothing, and start over if disturbed.
  *
- * Even: nobody writes. Odd: a writer is in. The number returns to an old value
+ * Even: no thread writes. Odd: a writer is in. The number returns to an old value
  * only when a write is abandoned, or after 2**31 writes.
  *
  * What it protects is read and written by atomic operations (relaxed will do),
