@@ -426,20 +426,62 @@ CLAIM_TEST(test_files_set_them)
     __wrap_close(fd);
 }
 END_TEST
-CLAIM_TEST(test_who_reads_which_bytes)
+CLAIM_TEST(test_a_config_begins_as_cpythons)
 {
-    _Py_HashSecret_t s;
-    for (unsigned char i = 0; i < sizeof s; i++) {
-        s.uc[i] = (unsigned char)(i + 1);
+    static const int python[] = {2, 0, 1, -1, 1, -1}, isolated[] = {3, 1, 0, 0, 0, 0};
+    PyConfig config;
+    memset(&config, 0x55, sizeof config);
+    PyConfig_InitPythonConfig(&config);
+    ck_assert_mem_eq(&config, python, sizeof python);
+    ck_assert_uint_eq(config.hash_seed, 0);
+    memset(&config, 0x55, sizeof config);
+    PyConfig_InitIsolatedConfig(&config);
+    ck_assert_mem_eq(&config, isolated, sizeof isolated);
+    ck_assert_uint_eq(config.hash_seed, 0);
+}
+END_TEST
+CLAIM_TEST(test_the_chain_on_getentropy)
+{
+    static const int errors[] = {0, EINTR, ENOSYS, EPERM, EFAULT, EIO};
+    unsigned char buf[1000];
+    for (size_t i = 0; i < 3 * sizeof errors / sizeof *errors; i++) {
+        int err = errors[i / 3], raise = i % 3 > 0, other = err == EFAULT || err == EIO;
+        PyConfig config = {0};
+        fresh();
+        bsd_reset();
+        if (err != 0) {
+            will_fail(GETENTROPY, i % 3 == 2 ? 2 : 1, 0, err);  /* py_getentropy */
+        }
+        Py_ssize_t size = raise ? 1000 : 24;
+        int failed = i % 3 == 2 ? bsd_URandom(buf, size)
+            : i % 3 == 1 ? bsd_URandomNonblock(buf, size)
+            : PyStatus_Exception(bsd_Init(&config));
+        int fell = err == ENOSYS || err == EPERM;
+        ck_assert_int_eq(failed != 0, other);
+        ck_assert_int_eq(PyErr_Occurred() == PyExc_OSError, raise && other);
+        ck_assert(failed || is_from(fell, raise ? buf : _Py_HashSecret.uc, (size_t)size));
+        ck_assert_int_eq(handled, raise && err == EINTR);
+        ck_assert_int_eq(let_go, taken_back);
+        PyErr_Clear();
+        Py_ssize_t before = asked[GETENTROPY];
+        ck_assert_int_eq(bsd_URandom(buf, 300), 0);
+        ck_assert_int_eq(asked[GETENTROPY], before + (fell ? 0 : 2));
+        ck_assert_int_eq(asked[GETRANDOM], 0);
+        bsd_Fini();
     }
-    ck_assert_uint_eq(sizeof s, 24);
-    ck_assert_uint_eq(le64toh(s.siphash.k0), 0x0807060504030201);
-    ck_assert_uint_eq(le64toh(s.siphash.k1), 0x100f0e0d0c0b0a09);
-    ck_assert_uint_eq(le64toh((uint64_t)s.fnv.prefix), 0x0807060504030201);
-    ck_assert_uint_eq(le64toh((uint64_t)s.fnv.suffix), 0x100f0e0d0c0b0a09);
-    ck_assert_uint_eq(le64toh((uint64_t)s.djbx33a.suffix), 0x1817161514131211);
-    ck_assert_uint_eq(le64toh((uint64_t)s.expat.hashsalt), 0x1817161514131211);
-    ck_assert_uint_eq(s.expat.hashsalt16[15], 16);
+}
+END_TEST
+CLAIM_TEST(test_a_handler_ends_it)
+{
+    unsigned char buf[24];
+    fresh();
+    bsd_reset();
+    patience = 4;
+    will_fail(GETENTROPY, 1, 1, EINTR);
+    ck_assert_int_eq(bsd_URandom(buf, 24), -1);
+    ck_assert_str_eq(host_error_text(), "enough of this");
+    ck_assert_int_eq(asked[GETENTROPY], 4);
+    ck_assert_int_eq(asked[OPEN], 0);
 }
 END_TEST
 CLAIM_TEST(test_the_environment_is_read_as_cpython_reads_it)
@@ -481,20 +523,6 @@ CLAIM_TEST(test_the_environment_is_read_as_cpython_reads_it)
     }
     fclose(f);
     ck_assert_int_eq(inputs, 95);
-}
-END_TEST
-CLAIM_TEST(test_a_config_begins_as_cpythons)
-{
-    static const int python[] = {2, 0, 1, -1, 1, -1}, isolated[] = {3, 1, 0, 0, 0, 0};
-    PyConfig config;
-    memset(&config, 0x55, sizeof config);
-    PyConfig_InitPythonConfig(&config);
-    ck_assert_mem_eq(&config, python, sizeof python);
-    ck_assert_uint_eq(config.hash_seed, 0);
-    memset(&config, 0x55, sizeof config);
-    PyConfig_InitIsolatedConfig(&config);
-    ck_assert_mem_eq(&config, isolated, sizeof isolated);
-    ck_assert_uint_eq(config.hash_seed, 0);
 }
 END_TEST
 CLAIM_TEST(test_empty_is_unset_and_isolated_is_blind)
@@ -613,6 +641,49 @@ CLAIM_TEST(test_seed_zero_means_no_secret)
     }
 }
 END_TEST
+CLAIM_TEST(test_none_and_less_than_none)
+{
+    unsigned char buf[4] = {1, 2, 3, 4};
+    for (int e = NONBLOCK; e <= URANDOM; e++) {
+        fresh();
+        ck_assert_int_eq(enter(e, buf, 0), 0);      /* pyurandom */
+        ck_assert_int_eq(enter(e, NULL, 0), 0);
+        ck_assert_ptr_null(PyErr_Occurred());
+        for (int i = 0; i < 3; i++) {
+            static const Py_ssize_t sizes[] = {-1, -24, -PY_SSIZE_T_MAX - 1};
+            ck_assert_int_eq(enter(e, buf, sizes[i]), -1);
+            ck_assert_ptr_eq(PyErr_Occurred(), PyExc_ValueError);
+            ck_assert_str_eq(host_error_text(), "negative argument not allowed");
+        }
+        ck_assert_int_eq(asked[GETRANDOM] + asked[OPEN], 0);
+        ck_assert_int_eq(buf[0] + buf[1] + buf[2] + buf[3], 10);
+        PyErr_Clear();
+        will_fail(GETRANDOM, 1, 1, ENOSYS);
+        unsigned char drawn[4];
+        ck_assert_int_eq(enter(e, drawn, 4), 0);    /* the device is open now */
+        ck_assert_int_eq(enter(e, drawn, 0), 0);
+        ck_assert_int_eq(asked[FSTAT], 1);
+    }
+}
+END_TEST
+CLAIM_TEST(test_others_run_but_not_at_the_start)
+{
+    unsigned char buf[24];
+    for (int e = 0; e < ENTRIES; e++) {
+        for (int device = 0; device < 2; device++) {
+            fresh();
+            at_most = 12;
+            if (device) {
+                will_fail(GETRANDOM, 1, 1, ENOSYS);
+            }
+            ck_assert_int_eq(enter(e, buf, 24), 0);
+            /* 2 calls; or 1 refused, open, fstat, 2 reads */
+            ck_assert_int_eq(let_go, e == STARTUP ? 0 : device ? 5 : 2);
+            ck_assert_int_eq(taken_back, let_go);
+        }
+    }
+}
+END_TEST
 CLAIM_TEST(test_getrandom_serves_alone)
 {
     unsigned char buf[100];
@@ -703,50 +774,6 @@ CLAIM_TEST(test_short_answers_add_up)
             }
         }
     }
-}
-END_TEST
-CLAIM_TEST(test_the_chain_on_getentropy)
-{
-    static const int errors[] = {0, EINTR, ENOSYS, EPERM, EFAULT, EIO};
-    unsigned char buf[1000];
-    for (size_t i = 0; i < 3 * sizeof errors / sizeof *errors; i++) {
-        int err = errors[i / 3], raise = i % 3 > 0, other = err == EFAULT || err == EIO;
-        PyConfig config = {0};
-        fresh();
-        bsd_reset();
-        if (err != 0) {
-            will_fail(GETENTROPY, i % 3 == 2 ? 2 : 1, 0, err);  /* py_getentropy */
-        }
-        Py_ssize_t size = raise ? 1000 : 24;
-        int failed = i % 3 == 2 ? bsd_URandom(buf, size)
-            : i % 3 == 1 ? bsd_URandomNonblock(buf, size)
-            : PyStatus_Exception(bsd_Init(&config));
-        int fell = err == ENOSYS || err == EPERM;
-        ck_assert_int_eq(failed != 0, other);
-        ck_assert_int_eq(PyErr_Occurred() == PyExc_OSError, raise && other);
-        ck_assert(failed || is_from(fell, raise ? buf : _Py_HashSecret.uc, (size_t)size));
-        ck_assert_int_eq(handled, raise && err == EINTR);
-        ck_assert_int_eq(let_go, taken_back);
-        PyErr_Clear();
-        Py_ssize_t before = asked[GETENTROPY];
-        ck_assert_int_eq(bsd_URandom(buf, 300), 0);
-        ck_assert_int_eq(asked[GETENTROPY], before + (fell ? 0 : 2));
-        ck_assert_int_eq(asked[GETRANDOM], 0);
-        bsd_Fini();
-    }
-}
-END_TEST
-CLAIM_TEST(test_a_handler_ends_it)
-{
-    unsigned char buf[24];
-    fresh();
-    bsd_reset();
-    patience = 4;
-    will_fail(GETENTROPY, 1, 1, EINTR);
-    ck_assert_int_eq(bsd_URandom(buf, 24), -1);
-    ck_assert_str_eq(host_error_text(), "enough of this");
-    ck_assert_int_eq(asked[GETENTROPY], 4);
-    ck_assert_int_eq(asked[OPEN], 0);
 }
 END_TEST
 CLAIM_TEST(test_start_up_leaves_no_descriptor)
@@ -912,49 +939,6 @@ CLAIM_TEST(test_the_slower_one_gives_way)
     ck_assert_int_eq(is_device[host_pyhash_state()->urandom_cache.fd], 1);
     ck_assert_int_eq(enter(URANDOM, buf, 24), 0);
     ck_assert_int_eq(asked[OPEN], 2);
-}
-END_TEST
-CLAIM_TEST(test_none_and_less_than_none)
-{
-    unsigned char buf[4] = {1, 2, 3, 4};
-    for (int e = NONBLOCK; e <= URANDOM; e++) {
-        fresh();
-        ck_assert_int_eq(enter(e, buf, 0), 0);      /* pyurandom */
-        ck_assert_int_eq(enter(e, NULL, 0), 0);
-        ck_assert_ptr_null(PyErr_Occurred());
-        for (int i = 0; i < 3; i++) {
-            static const Py_ssize_t sizes[] = {-1, -24, -PY_SSIZE_T_MAX - 1};
-            ck_assert_int_eq(enter(e, buf, sizes[i]), -1);
-            ck_assert_ptr_eq(PyErr_Occurred(), PyExc_ValueError);
-            ck_assert_str_eq(host_error_text(), "negative argument not allowed");
-        }
-        ck_assert_int_eq(asked[GETRANDOM] + asked[OPEN], 0);
-        ck_assert_int_eq(buf[0] + buf[1] + buf[2] + buf[3], 10);
-        PyErr_Clear();
-        will_fail(GETRANDOM, 1, 1, ENOSYS);
-        unsigned char drawn[4];
-        ck_assert_int_eq(enter(e, drawn, 4), 0);    /* the device is open now */
-        ck_assert_int_eq(enter(e, drawn, 0), 0);
-        ck_assert_int_eq(asked[FSTAT], 1);
-    }
-}
-END_TEST
-CLAIM_TEST(test_others_run_but_not_at_the_start)
-{
-    unsigned char buf[24];
-    for (int e = 0; e < ENTRIES; e++) {
-        for (int device = 0; device < 2; device++) {
-            fresh();
-            at_most = 12;
-            if (device) {
-                will_fail(GETRANDOM, 1, 1, ENOSYS);
-            }
-            ck_assert_int_eq(enter(e, buf, 24), 0);
-            /* 2 calls; or 1 refused, open, fstat, 2 reads */
-            ck_assert_int_eq(let_go, e == STARTUP ? 0 : device ? 5 : 2);
-            ck_assert_int_eq(taken_back, let_go);
-        }
-    }
 }
 END_TEST
 CLAIM_TEST(test_the_secret_is_made_once)

@@ -153,7 +153,7 @@ compare_with_fixture(const char *how, Py_hash_t (*hash)(const void *, Py_ssize_t
     fclose(f);
     return hashes;
 }
-CLAIM_TEST(test_a_string_is_its_memory)
+CLAIM_TEST(test_a_string_is_its_memory)      /* hash_of_str decodes UTF-8 */
 {
     static const uint16_t two[] = {'x', 0x2211};
     static const uint32_t four[] = {'x', 0x2211, 0x1f40d};
@@ -163,6 +163,22 @@ CLAIM_TEST(test_a_string_is_its_memory)
     ck_assert_int_eq(hash_of_str("x\u2211"), _Py_HashBytes(two, 4));
     ck_assert_int_eq(hash_of_str("x\u2211\U0001f40d"), _Py_HashBytes(four, 12));
     ck_assert_int_eq(hash_of_str("\u00e9"), _Py_HashBytes("\xe9", 1));
+}
+END_TEST
+CLAIM_TEST(test_who_reads_which_bytes)
+{
+    _Py_HashSecret_t s;
+    for (unsigned char i = 0; i < sizeof s; i++) {
+        s.uc[i] = (unsigned char)(i + 1);
+    }
+    ck_assert_uint_eq(sizeof s, 24);
+    ck_assert_uint_eq(le64toh(s.siphash.k0), 0x0807060504030201);
+    ck_assert_uint_eq(le64toh(s.siphash.k1), 0x100f0e0d0c0b0a09);
+    ck_assert_uint_eq(le64toh((uint64_t)s.fnv.prefix), 0x0807060504030201);
+    ck_assert_uint_eq(le64toh((uint64_t)s.fnv.suffix), 0x100f0e0d0c0b0a09);
+    ck_assert_uint_eq(le64toh((uint64_t)s.djbx33a.suffix), 0x1817161514131211);
+    ck_assert_uint_eq(le64toh((uint64_t)s.expat.hashsalt), 0x1817161514131211);
+    ck_assert_uint_eq(s.expat.hashsalt16[15], 16);
 }
 END_TEST
 CLAIM_TEST(test_nothing_hashes_to_zero)

@@ -1,4 +1,4 @@
-// The figure of chapter 5 and the table of chapter 4, from a run: make flood.
+// The first figure and the table of chapter 4, from a run: make flood.
 #include "flood.h"
 
 #include <stdio.h>

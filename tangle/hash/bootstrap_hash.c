@@ -30,7 +30,7 @@ static int getentropy_works = 1;
 #endif
 
 #if HAVE_GETRANDOM
-/* Fill `size` bytes. 1: done. 0: ask somebody else, because the kernel has no
+/* Fill `size` bytes. 1: done. 0: ask the next source, because the kernel has no
  * such call, or a policy forbids it, or (only without raise and blocking) it has
  * not enough entropy yet. -1: failed, with an error set if raise. Whatever the
  * answer, part of the buffer may be written. */

@@ -31,7 +31,7 @@ PyAPI_FUNC(Py_hash_t) _Py_HashBytes(const void *src, Py_ssize_t len);
 
 /* The same 24 bytes for everyone; who reads which:
  *   0      8      16     24
- *   uc----------------------   whoever fills or prints it
+ *   uc----------------------   the code that fills it
  *   prefix suffix              fnv
  *   k0     k1                  siphash
  *                 suffix       djbx33a: strings below the cutoff

@@ -23,10 +23,10 @@ PyAPI_FUNC(PyStatus) _Py_HashRandomization_Init(const PyConfig *config);
 PyAPI_FUNC(void) _Py_HashRandomization_Fini(void);
 
 /* Ours alone, for tests: no secret, not initialised, all sources untried. Hashes
- * that somebody has kept are wrong from here on.   Attached  no need. */
+ * that were kept are wrong from here on.   Attached  no need. */
 PyAPI_FUNC(void) hash_secret_reset(void);
 
-/* Fill `buffer` with `size` bytes that nobody can foresee.
+/* Fill `buffer` with `size` bytes that no attacker can foresee.
  *
  * URandom    waits until the kernel has collected enough, once after boot.
  * Nonblock   does not; where URandom would wait, it fails. Not for keys.
