@@ -3,7 +3,7 @@
 
 Every round goes through all works, and in each work through all peers in an order drawn anew. A measurement during which somebody else kept the
 processors busy is repeated. What was measured is kept as it comes in build/reports/bench-raw.csv, so an interrupted run loses nothing; with --more
-the rounds of this run are added to those that are there. The report (bench.md, bench-missed.md, bench.csv, bench-*.svg) is made of all of them.
+the rounds of this run are added to those that are there. The report (bench.md, bench-found.md, bench-missed.md, bench.csv, bench-*.svg) is made of all of them.
 """
 import argparse
 import csv
@@ -379,7 +379,7 @@ def main():
     print((place / "bench.md").read_text(encoding="utf-8"))
     if opt.keep:
         kept = ROOT / "book/reports"
-        for path in [*(REPORTS / name for name in ("bench.md", "bench-missed.md", "bench.csv")), *REPORTS.glob("bench-*.svg")]:
+        for path in [*(REPORTS / name for name in ("bench.md", "bench-found.md", "bench-missed.md", "bench.csv")), *REPORTS.glob("bench-*.svg")]:
             write(kept / path.name, path.read_bytes())
         print(f"bench: kept in {kept.relative_to(ROOT)}/", file=sys.stderr)
     return 0

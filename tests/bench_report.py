@@ -170,6 +170,35 @@ def below(cells, goal, port):
     return found
 
 
+# ---- the ports beside CPython in a few figures
+
+BESIDE = (("crowd", "work done"), ("wait", "the longest wait"))
+
+
+def beside_cpython(cells):
+    """{(port, what): {threads: how many times CPython's build of the same kind, the mean of all cells}}; of work more is better, of waits less."""
+    found = {}
+    for port in PORTS:
+        twin = port.replace("port", "cpython")
+        for work, what in BESIDE:
+            for n in sorted({key[1] for key in cells if key[0] == work}):
+                mean = mean_ratio([ratio("crowd", at.get(port), at.get(twin)) for key, at in cells.items() if key[:2] == (work, n)])
+                if not math.isnan(mean):
+                    found.setdefault((port, what), {})[n] = mean
+    return found
+
+
+def found(cells, pictures):
+    """The same as a table, under its picture: what a chapter can begin with."""
+    rows = beside_cpython(cells)
+    sizes = sorted({n for row in rows.values() for n in row})
+    if not sizes:
+        return "No crowd was measured.\n"
+    drawn = [f"![{caption}]({name})" for name, caption in pictures.get("found", [])]
+    lines = [[f"{SHORT[port].removeprefix('port ')}: {what}", *(f"{row[n]:.2f}" if n in row else "–" for n in sizes)] for (port, what), row in rows.items()]
+    return "\n\n".join([*drawn, table(["the port, times CPython; threads:", *map(str, sizes)], lines)])
+
+
 # ---- the tables
 
 def show(value):
@@ -299,7 +328,7 @@ def crowd_cells(cells, names):
 
 
 def write(raw, facts, place):
-    """bench.md, bench-missed.md, bench.csv and the plots."""
+    """bench.md, bench-found.md, bench-missed.md, bench.csv and the plots."""
     cells = {key: {peer: Figure(rows) for peer, rows in peers.items()} for key, peers in load(raw).items()}
     names = facts["titles"]
     rows = io.StringIO(newline="")
@@ -313,6 +342,7 @@ def write(raw, facts, place):
     pictures = plots(cells, names, place)
     machine.write(place / "bench.md", text(cells, names, facts, pictures))
     machine.write(place / "bench-missed.md", missed(cells, names))
+    machine.write(place / "bench-found.md", found(cells, pictures))
 
 
 def text(cells, names, facts, pictures):
@@ -407,6 +437,25 @@ def crowd_plot(cells, names, place):
     return [("bench-crowd.svg", f"Millions of acquisitions a second as threads grow in number, with gaps of {gap} ns; medians.")]
 
 
+def found_plot(cells, place):
+    """The ports beside CPython: a line for the work of each build and one for its longest waits, as threads grow in number."""
+    rows = beside_cpython(cells)
+    sizes = sorted({n for row in rows.values() for n in row})
+    if len(sizes) < 2:
+        return []
+    script = ["set key outside right center Left reverse", "set logscale xy 2", "set border 3", "set xtics nomirror", "set ytics nomirror (0.25, 0.5, 1, 2, 4)",
+              f"set xtics ({', '.join(map(str, sizes))})", f"set xrange [{sizes[0] * 0.85}:{sizes[-1] * 1.2}]", "set yrange [*<0.4:2.6<*]", 'set xlabel "threads"',
+              'set ylabel "times CPython"', "set arrow from graph 0, first 1 to graph 1, first 1 nohead lw 0.5 lc rgb 'black'"]
+    lines = []
+    for (port, what), row in rows.items():
+        block = f"$d_{port.replace('-', '_')}_{what.split()[-1]}"
+        script.append(f"{block} << E\n" + "\n".join(f"{n} {value}" for n, value in row.items()) + "\nE")
+        lines.append(f'{block} using 1:2 with linespoints pt {7 if what == BESIDE[0][1] else 6} ps 0.6 dt {1 if what == BESIDE[0][1] else 2} '
+                     f'lc rgb "{COLOURS[port]}" title "{SHORT[port].removeprefix("port ")}: {what}"')
+    gnuplot("\n".join(script) + "\nplot " + ", ".join(lines) + "\n", place / "bench-found.svg", 260)
+    return [("bench-found.svg", "The port beside CPython's build of the same kind, as threads grow in number: work done, of which more is better, and the longest wait, of which less is.")]
+
+
 def bars(figures, names, unit, path):
     """One bar for each peer, the best above, with the least and the most of the rounds."""
     order = sorted(figures, key=lambda peer: -figures[peer].median)
@@ -433,7 +482,7 @@ def plots(cells, names, place):
         old.unlink()
     if shutil.which("gnuplot") is None:
         return {}
-    pictures = {"crowd": crowd_plot(cells, names, place)}
+    pictures = {"crowd": crowd_plot(cells, names, place), "found": found_plot(cells, place)}
     for key, caption in BARS.items():
         if len(cells.get(key, {})) > 1:
             bars(cells[key], names, unit(key[0]), place / f"bench-{key[0]}.svg")

@@ -185,6 +185,15 @@ class Report(unittest.TestCase):
         self.assertIn("the port, GIL build", svg)
         self.assertNotIn("black", svg)
 
+    def test_a_chapter_can_begin_with_the_ports_beside_cpython(self):
+        with tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder)
+            self.write(place, [[1, work, n, 50, gap, peer, value, 10, 20, "", 0, 1] for n in (2, 256) for gap, theirs in ((0, 2.0), (100, 0.5)) for work, ours in (("crowd", n), ("wait", 3))
+                               for peer, value in (("cpython-ft", theirs), ("port-ft", ours))])
+            text = (place / "bench-found.md").read_text()
+        self.assertIn("| FT: work done | 2.00 | 256.00 |\n| FT: the longest wait | 3.00 | 3.00 |", text)
+        self.assertNotIn("GIL", text)
+
     def test_what_was_missed_is_told_cell_by_cell(self):
         with tempfile.TemporaryDirectory() as folder:
             place = pathlib.Path(folder)
