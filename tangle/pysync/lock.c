@@ -26,78 +26,6 @@ struct mutex_entry {
     PyTime_t time_in_a_crowd;   /* like the first, for when many others wait */
 };
 
-PyLockStatus
-_PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
-{
-    uint8_t v = _Py_atomic_load_uint8_relaxed(&m->_bits);           /* [M3] */
-    if ((v & _Py_LOCKED) == 0
-        && _Py_atomic_compare_exchange_uint8(&m->_bits, &v, v | _Py_LOCKED)) {  /* [M1] */
-        return PY_LOCK_ACQUIRED;
-    }
-    if (timeout == 0) {
-        return PY_LOCK_FAILURE;
-    }
-    PyTime_t now;
-    (void)PyTime_MonotonicRaw(&now);    /* a clock that fails reads 0 */
-    PyTime_t endtime = timeout > 0 ? _PyTime_Add(now, timeout) : 0;
-    struct mutex_entry entry = {
-        .time_to_be_fair = now + TIME_TO_BE_FAIR_NS,
-        .handed_off = 0,
-    };
-    entry.time_in_a_crowd = entry.time_to_be_fair + (timeout < 0 ? GF_CROWD_NS : 0);
-    PyTime_t until = timeout > 0 ? 0 : entry.time_to_be_fair + GF_CROWD_NS;
-    int spin_count = 0;
-    for (;;) {
-        if ((v & _Py_LOCKED) == 0) {
-            if (_Py_atomic_compare_exchange_uint8(&m->_bits, &v, v | _Py_LOCKED)) { /* [M1] */
-                return PY_LOCK_ACQUIRED;
-            }
-            continue;
-        }
-        if (mutex_spin(m, &v, &spin_count, until)) {
-            continue;
-        }
-        #ifndef GF_UPSTREAM_POLICY
-        if (timeout > 0) {
-            timeout = _PyDeadline_Get(endtime);
-            if (timeout < 0) {
-                timeout = 0;        /* a negative one would be for ever */
-            }
-        }
-        #endif
-        if (timeout == 0) {
-            return PY_LOCK_FAILURE;
-        }
-        uint8_t newv = v | _Py_HAS_PARKED;
-        if (newv != v && !_Py_atomic_compare_exchange_uint8(&m->_bits, &v, newv)) { /* [M4] */
-            continue;
-        }
-        int ret = _PyParkingLot_Park(&m->_bits, &newv, sizeof(newv), timeout,
-                                     &entry, (flags & _PY_LOCK_DETACH) != 0);
-        if (ret == Py_PARK_OK && entry.handed_off) {
-            return PY_LOCK_ACQUIRED;
-        }
-        if (ret == Py_PARK_INTR && (flags & _PY_LOCK_HANDLE_SIGNALS)
-            && Py_MakePendingCalls() < 0) {
-            return PY_LOCK_INTR;
-        }
-        if (ret == Py_PARK_TIMEOUT) {
-            return PY_LOCK_FAILURE;
-        }
-        #ifdef GF_UPSTREAM_POLICY
-        if (timeout > 0) {
-            timeout = _PyDeadline_Get(endtime);
-            if (timeout < 0) {
-                timeout = 0;        /* a negative one would be for ever */
-            }
-        }
-        #else
-        spin_count = is_past(until) ? MAX_SPIN_COUNT : 0;
-        #endif
-        v = _Py_atomic_load_uint8_relaxed(&m->_bits);                       /* [M3] */
-    }
-}
-
 static void
 _Py_yield(void)
 {
@@ -171,6 +99,78 @@ mutex_spin(PyMutex *m, uint8_t *v, int *spin_count, PyTime_t until)
     return 1;
 }
 #endif
+
+PyLockStatus
+_PyMutex_LockTimed(PyMutex *m, PyTime_t timeout, _PyLockFlags flags)
+{
+    uint8_t v = _Py_atomic_load_uint8_relaxed(&m->_bits);           /* [M3] */
+    if ((v & _Py_LOCKED) == 0
+        && _Py_atomic_compare_exchange_uint8(&m->_bits, &v, v | _Py_LOCKED)) {  /* [M1] */
+        return PY_LOCK_ACQUIRED;
+    }
+    if (timeout == 0) {
+        return PY_LOCK_FAILURE;
+    }
+    PyTime_t now;
+    (void)PyTime_MonotonicRaw(&now);    /* a clock that fails reads 0 */
+    PyTime_t endtime = timeout > 0 ? _PyTime_Add(now, timeout) : 0;
+    struct mutex_entry entry = {
+        .time_to_be_fair = now + TIME_TO_BE_FAIR_NS,
+        .handed_off = 0,
+    };
+    entry.time_in_a_crowd = entry.time_to_be_fair + (timeout < 0 ? GF_CROWD_NS : 0);
+    PyTime_t until = timeout > 0 ? 0 : entry.time_to_be_fair + GF_CROWD_NS;
+    int spin_count = 0;
+    for (;;) {
+        if ((v & _Py_LOCKED) == 0) {
+            if (_Py_atomic_compare_exchange_uint8(&m->_bits, &v, v | _Py_LOCKED)) { /* [M1] */
+                return PY_LOCK_ACQUIRED;
+            }
+            continue;
+        }
+        if (mutex_spin(m, &v, &spin_count, until)) {
+            continue;
+        }
+        #ifndef GF_UPSTREAM_POLICY
+        if (timeout > 0) {
+            timeout = _PyDeadline_Get(endtime);
+            if (timeout < 0) {
+                timeout = 0;        /* a negative one would be for ever */
+            }
+        }
+        #endif
+        if (timeout == 0) {
+            return PY_LOCK_FAILURE;
+        }
+        uint8_t newv = v | _Py_HAS_PARKED;
+        if (newv != v && !_Py_atomic_compare_exchange_uint8(&m->_bits, &v, newv)) { /* [M4] */
+            continue;
+        }
+        int ret = _PyParkingLot_Park(&m->_bits, &newv, sizeof(newv), timeout,
+                                     &entry, (flags & _PY_LOCK_DETACH) != 0);
+        if (ret == Py_PARK_OK && entry.handed_off) {
+            return PY_LOCK_ACQUIRED;
+        }
+        if (ret == Py_PARK_INTR && (flags & _PY_LOCK_HANDLE_SIGNALS)
+            && Py_MakePendingCalls() < 0) {
+            return PY_LOCK_INTR;
+        }
+        if (ret == Py_PARK_TIMEOUT) {
+            return PY_LOCK_FAILURE;
+        }
+        #ifdef GF_UPSTREAM_POLICY
+        if (timeout > 0) {
+            timeout = _PyDeadline_Get(endtime);
+            if (timeout < 0) {
+                timeout = 0;        /* a negative one would be for ever */
+            }
+        }
+        #else
+        spin_count = is_past(until) ? MAX_SPIN_COUNT : 0;
+        #endif
+        v = _Py_atomic_load_uint8_relaxed(&m->_bits);                       /* [M3] */
+    }
+}
 
 /* Under the bucket's lock, with a waiter whose turn it is: 1, hand it the lock;
  * 0, let it compete. CPython's answer is as for a waiter that waits alone. */
