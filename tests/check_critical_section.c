@@ -7,6 +7,9 @@
 
 #include "pysync/critical_section.h"
 
+/* The tests call what the inner header names, as CPython's own code does. For
+ * the exported functions they need the names as an extension module has them,
+ * caught before that header is read. */
 /* Further down the same names mean the inline ones:
  *   _PyCriticalSection_Begin, _PyCriticalSection_BeginMutex, _PyCriticalSection_End,
  *   _PyCriticalSection2_Begin, _PyCriticalSection2_BeginMutex, _PyCriticalSection2_End */
@@ -288,6 +291,9 @@ CLAIM_TESTS(test_attaching_waits_for_the_lock, 2)
     ck_assert_int_eq(read_right, 1);
 }
 END_TEST
+/* The code asks for one thing that a program which leaves the fields alone
+ * never shows it: a section that is tagged as a pair, with its first mutex and
+ * no second. The test makes it up. */
 CLAIM_TEST(test_nothing_is_let_go_that_is_not_held)
 {
     PyThreadState *tstate = host_thread_enter();
@@ -318,6 +324,8 @@ CLAIM_TEST(test_nothing_is_let_go_that_is_not_held)
     host_thread_leave();
 }
 END_TEST
+/* Upstream's test of nesting goes ten deep, through one object and through a
+ * pair. In our words: */
 static void
 nest_one(PyObject *op, int depth)
 {
@@ -405,6 +413,10 @@ CLAIM_TEST(test_the_innermost_is_not_locked_again)
     host_thread_leave();
 }
 END_TEST
+/* The test lets it happen: a thread waits for a mutex, is stopped, and is
+ * handed the mutex while it stands still. A mutex is handed to a thread that
+ * has waited for over a millisecond. The test looks at the clock until that is
+ * so. */
 static PyMutex row[3];
 
 #ifdef Py_GIL_DISABLED
@@ -498,6 +510,8 @@ CLAIM_TEST(test_the_exported_functions)
     host_thread_leave();
 }
 END_TEST
+/* This is upstream's test with four threads, retold, with eight, and with a
+ * check that the locks lock. */
 static long hits[2];
 
 static void
@@ -539,6 +553,9 @@ CLAIM_TEST(test_any_order_comes_to_an_end)
     ck_assert_int_eq(hits[1], 2 * 8 * 200);
 }
 END_TEST
+/* Eight threads on two processors seldom meet in the one way that matters.
+ * Here two threads are made to: each is in a section of its own object before
+ * either begins one of the other's. */
 static int rounds[2], over[2];
 
 static void
@@ -610,6 +627,9 @@ CLAIM_TESTS(test_pairs_in_opposite_order, 3)
     ck_assert_int_eq(right, left);
 }
 END_TEST
+/* Why they do not can be seen without luck: a thread that waits for the object
+ * at the lower address holds nothing yet, and one that waits for the other
+ * object holds the lower. */
 static void
 begin_one_pair(int number)
 {

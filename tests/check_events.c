@@ -114,6 +114,8 @@ CLAIM_TEST(test_a_timeout_leaves_state_2)
     ck_assert_int_eq(PyEvent_WaitTimed(&e, 0, 0), 1);
 }
 END_TEST
+/* A signal can be tested without luck: the test sends it again and again until
+ * the wait has ended. */
 static int gave_up, went_on;
 
 static void
@@ -131,6 +133,9 @@ ignore(int sig)
 {
     (void)sig;
 }
+/* The test sends wake-ups in the same way. (The semaphore that is made of a
+ * condition variable sleeps through signals; with it there are the wake-ups
+ * alone.) */
 static void
 disturb(int by_signal)
 {
@@ -181,6 +186,8 @@ wait_attached(int detach)
     host_thread_leave();
 }
 
+/* With a GIL, another thread takes the GIL to see that the waiter has let go
+ * of it: host_thread_enter would wait for ever otherwise. */
 CLAIM_TESTS(test_a_waiter_lets_go_events, 2)
 {
     crew_put(0, wait_attached, _i);
@@ -517,6 +524,8 @@ CLAIM_TEST(test_after_a_fork_events)
     crew_join(4);
 }
 END_TEST
+/* Only the main thread makes pending calls, so the main thread is the one that
+ * waits. Another thread sends it signals until it has given up. */
 #ifndef GF_USE_COND_SEMAPHORE
 static pthread_t main_thread;
 
@@ -591,6 +600,8 @@ CLAIM_TEST(test_a_level_that_the_owner_sets)
     }
 }
 END_TEST
+/* Each thread of the crew locks one to four times over and counts. The counter
+ * is a plain one, and ThreadSanitizer looks on. */
 static long counter;
 static int share;                       /* of each thread */
 
@@ -622,6 +633,9 @@ CLAIM_TESTS(test_a_million_recursive_acquisitions, 3)
     ck_assert_uint_eq(shared.mutex._bits, 0);
 }
 END_TEST
+/* One thread sets sixteen thousand events, one after the other, and writes a
+ * number before each. The other threads wait for every one of them in turn and
+ * read the number. */
 enum { MANY = 16400 };
 static PyEvent events[MANY];
 static _PyOnceFlag flags[MANY];

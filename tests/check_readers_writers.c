@@ -143,6 +143,8 @@ read_the_letter(int number)
     _PyRWMutex_RUnlock(&rw);
 }
 
+/* To wait a while for nothing to happen proves little. The proof is the last line
+ * but one: a reader that came in before the writer would have missed the letter. */
 CLAIM_TEST(test_a_waiting_writer_keeps_readers_out)
 {
     _PyRWMutex_RLock(&rw);
@@ -161,6 +163,8 @@ CLAIM_TEST(test_a_waiting_writer_keeps_readers_out)
     ck_assert_uint_eq(rw.bits, 0);
 }
 END_TEST
+/* The state 2 lasts only until the woken writer runs, too short to be watched
+ * from outside. But the lock is a word, and words can be set up. */
 CLAIM_TEST(test_the_bit_keeps_the_writers_place)
 {
     rw.bits = 8 + 2;
@@ -214,6 +218,8 @@ CLAIM_TESTS(test_who_waits_is_detached, 2)
     crew_join(1);
 }
 END_TEST
+/* What is protected are two plain longs that are always equal. Every eighth
+ * acquisition is a writer's. */
 static long first, second;
 static int share;
 
@@ -419,6 +425,8 @@ CLAIM_TEST(test_after_a_fork_rwlock)
     ck_assert_int_eq(clear_after_fork(), 1);
 }
 END_TEST
+/* Half of the threads write and half read. A writer finds, each third time,
+ * that there is nothing to write; otherwise it writes two equal numbers. */
 static void
 write_or_abandon(int rounds)
 {
