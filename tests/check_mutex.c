@@ -571,7 +571,7 @@ lock_in_the_child(void *Py_UNUSED(arg))
     if (m._bits != 1 || _PyMutex_LockTimed(&m, MS, 0) != PY_LOCK_FAILURE) {
         return 2;
     }
-    PyMutex_Unlock(&m);                     /* looks into the lot: nobody */
+    PyMutex_Unlock(&m);                     /* looks into the lot: empty */
     return m._bits != 0;
 }
 

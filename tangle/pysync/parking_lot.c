@@ -220,7 +220,7 @@ _PyParkingLot_Park(const void *addr, const void *expected, size_t size,
     _PyRawMutex_Lock(&bucket->mutex);
     if (!atomic_memcmp(addr, expected, size)) {
         _PyRawMutex_Unlock(&bucket->mutex);
-        return Py_PARK_AGAIN;               /* nobody has seen our entry */
+        return Py_PARK_AGAIN;               /* no thread has seen our entry */
     }
     _PySemaphore_Init(&wait.sema);
     enqueue(bucket, &wait);

@@ -7,7 +7,7 @@
 //   with a time limit        likewise
 //   GF_CROWD or fewer others behind it, of the same mutex     likewise
 //   in a larger crowd        at its first turn after 1 ms + GF_CROWD_NS
-// The first line is CPython's promise, to everybody.
+// The first line is CPython's promise, to all.
 #ifndef GF_POLICY_H
 #define GF_POLICY_H
 

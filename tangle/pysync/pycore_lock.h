@@ -29,7 +29,7 @@ PyMutex_LockFast(PyMutex *m)
     return _Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_LOCKED);     /* [M1] */
 }
 
-/* In the child of a fork: whoever held it, it is free. */
+/* In the child of a fork: free it, though another thread held it. */
 static inline void
 _PyMutex_at_fork_reinit(PyMutex *m)
 {

@@ -43,7 +43,7 @@ _PyParkingLot_Park(const void *address, const void *expected,
 
 /* Called under the bucket's lock, exactly once for each Unpark, before the
  * waiter wakes: what it stores, no parking thread can overlook. park_arg is the
- * waiter's, NULL when nobody waits. has_more_waiters may be true by mistake (two
+ * waiter's, NULL when none waits. has_more_waiters may be true by mistake (two
  * addresses share a bucket), never false; GF_IN_A_CROWD (policy.h), by no mistake,
  * when more than GF_CROWD wait for this address. It must not park or unpark. */
 typedef void _Py_unpark_fn_t(void *arg, void *park_arg, int has_more_waiters);
