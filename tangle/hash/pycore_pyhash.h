@@ -29,7 +29,7 @@ _Py_HashPointerRaw(const void *ptr)
  * CPython    Python/pyhash.c, _Py_HashBytes; Py_HashBuffer in 3.14 */
 PyAPI_FUNC(Py_hash_t) _Py_HashBytes(const void *src, Py_ssize_t len);
 
-/* The same 24 bytes for everyone; who reads which:
+/* The same 24 bytes for all; which of them each reads:
  *   0      8      16     24
  *   uc----------------------   the code that fills it
  *   prefix suffix              fnv
