@@ -348,7 +348,7 @@ CLAIM_TEST(test_failures_are_reported_lock_too)
         pthread_lock *lock = again_allocate_lock();
         lock->locked = (char)row[i].held;
         listen();
-        doom(row[i].call, EINVAL, 1);
+        doom(row[i].call, EINVAL, 1);               /* lock_the_mutex, wait_until_released */
         ck_assert_int_eq(again_acquire_lock_timed(lock, row[i].us, 0), PY_LOCK_FAILURE);
         ck_assert(heard(said[i]));
         ck_assert_int_eq(fate.dealt, 1);

@@ -79,7 +79,7 @@ PyThread_acquire_lock_timed_with_retries(PyThread_type_lock lock, PY_TIMEOUT_T t
             }
             if (timeout > 0) {
                 timeout = _PyDeadline_Get(endtime);
-                if (timeout < 0) {              /* below, that would mean: for ever */
+                if (timeout < 0) {          /* above, that would mean: for ever */
                     r = PY_LOCK_FAILURE;
                 }
             }

@@ -79,7 +79,7 @@ _PyThread_cond_after(long long us, struct timespec *abs)
 }
 
 #ifndef USE_SEMAPHORES
-/* locked and the waiting for it are guarded by mut, which nobody holds for longer
+/* locked and the waiting for it are guarded by mut, which no thread holds for longer
  * than a few instructions: the lock is the byte, not the mutex. */
 typedef struct {
     char locked;                    /* 0 or 1 */
@@ -367,51 +367,58 @@ PyThread_free_lock(PyThread_type_lock lock)
     }
 }
 
+/* Get at the byte. 0, or the error; EBUSY: it is a try, and the mutex is held. */
+static int
+lock_the_mutex(pthread_lock *thelock, int wait)
+{
+    int status = wait ? pthread_mutex_lock(&thelock->mut)
+                      : pthread_mutex_trylock(&thelock->mut);
+    if (wait || status != EBUSY) {
+        check_status(wait ? "pthread_mutex_lock[1]" : "pthread_mutex_trylock[1]", status);
+    }
+    return status;
+}
+
+/* Sleep until the byte is zero. The mutex is held before and after. */
+static PyLockStatus
+wait_until_released(pthread_lock *thelock, PY_TIMEOUT_T microseconds, int intr_flag)
+{
+    struct timespec abs_timeout;
+    const char *call = "pthread_cond_wait";
+    if (microseconds > 0) {
+        call = "pthread_cond_timedwait";
+        _PyThread_cond_after(microseconds, &abs_timeout);
+    }
+    for (;;) {
+        int status = microseconds > 0
+            ? pthread_cond_timedwait(&thelock->lock_released, &thelock->mut, &abs_timeout)
+            : pthread_cond_wait(&thelock->lock_released, &thelock->mut);
+        if (status == ETIMEDOUT || check_status(call, status)) {
+            return PY_LOCK_FAILURE;
+        }
+        if (!thelock->locked) {
+            return PY_LOCK_ACQUIRED;
+        }
+        if (intr_flag) {
+            return PY_LOCK_INTR;        /* woken for nothing: perhaps it was a signal */
+        }
+    }
+}
+
 PyLockStatus
 PyThread_acquire_lock_timed(PyThread_type_lock lock, PY_TIMEOUT_T microseconds,
                             int intr_flag)
 {
     pthread_lock *thelock = lock;
     PyLockStatus success = PY_LOCK_FAILURE;
-    int status;
-    if (microseconds == 0) {
-        status = pthread_mutex_trylock(&thelock->mut);
-        if (status == EBUSY) {
-            return PY_LOCK_FAILURE;     /* somebody is looking at it right now */
-        }
-        check_status("pthread_mutex_trylock[1]", status);
-    }
-    else {
-        status = pthread_mutex_lock(&thelock->mut);
-        check_status("pthread_mutex_lock[1]", status);
-    }
-    if (status != 0) {
+    if (lock_the_mutex(thelock, microseconds != 0) != 0) {
         return PY_LOCK_FAILURE;
     }
     if (!thelock->locked) {
         success = PY_LOCK_ACQUIRED;
     }
     else if (microseconds != 0) {
-        struct timespec abs_timeout;
-        const char *call = "pthread_cond_wait";
-        if (microseconds > 0) {
-            call = "pthread_cond_timedwait";
-            _PyThread_cond_after(microseconds, &abs_timeout);
-        }
-        do {
-            status = microseconds > 0
-                ? pthread_cond_timedwait(&thelock->lock_released, &thelock->mut, &abs_timeout)
-                : pthread_cond_wait(&thelock->lock_released, &thelock->mut);
-            if (status == ETIMEDOUT || check_status(call, status)) {
-                break;
-            }
-            if (!thelock->locked) {
-                success = PY_LOCK_ACQUIRED;
-            }
-            else if (intr_flag) {
-                success = PY_LOCK_INTR;     /* woken for nothing: perhaps it was a signal */
-            }
-        } while (success == PY_LOCK_FAILURE);
+        success = wait_until_released(thelock, microseconds, intr_flag);
     }
     if (success == PY_LOCK_ACQUIRED) {
         thelock->locked = 1;
