@@ -185,7 +185,7 @@ park_at_y(void)
     int self = sim_self();
     int res = _PyParkingLot_Park(neighbours.y, &expected, 1, FIVE_MS,
                                  &chosen[self], 0);
-    SIM_ASSERT(res != Py_PARK_OK && !chosen[self]);     // nobody unparks y
+    SIM_ASSERT(res != Py_PARK_OK && !chosen[self]);     // y is not unparked
 }
 
 /* Until x's waiter has been found. */
@@ -468,7 +468,7 @@ mutex_attached(void)
     detach();
 }
 
-/* The child of a fork, with a mutex that somebody else may have held. */
+/* The child of a fork, with a mutex that another thread may have held. */
 static void
 fork_and_lock(void)
 {
@@ -488,7 +488,7 @@ fork_and_lock(void)
 enum { TWO_MS = 2000000, ALL_OF_IT = TWO_MS + GF_CROWD_NS, LIMIT = 100 * TWO_MS };
 
 static int in_line[SIM_THREADS], turns_of_waiters;
-static int64_t limit_of_line;           // nobody gives up before
+static int64_t limit_of_line;           // no waiter gives up before
 
 static void
 wait_in_line(PyTime_t limit)
@@ -518,7 +518,7 @@ sleepers(void)
     return n;
 }
 
-/* Unlock. If somebody is owed the mutex, it must have it, or have had it. */
+/* Unlock. If a waiter is owed the mutex, it must have it, or have had it. */
 static void
 disown_to_another(int owed)
 {
@@ -639,7 +639,7 @@ own_for_all_of_it(void)
       .body = { mutex_turn, mutex_two_turns }, \
       .setup = mutex_setup, .finish = mutex_finish, \
       .bounds = { -1, 0, 0 } }, \
-    { .name = "mutex-timed", .what = "a timeout between two who wait", \
+    { .name = "mutex-timed", .what = "a timeout between two that wait", \
       .body = { mutex_turn, mutex_timed, mutex_turn }, \
       .setup = mutex_setup, .finish = mutex_finish, \
       .bounds = { 2, 0, 1 }, .reach = { "hand-off", "timeout" } }, \
@@ -798,7 +798,7 @@ recursive_fork(void)
 }
 
 #define RECURSIVE \
-    { .name = "recursive", .what = "two owners, and one who is none", \
+    { .name = "recursive", .what = "two owners, and one that is none", \
       .body = { recursive_turn, recursive_stranger, recursive_turn }, \
       .setup = recursive_setup, .bounds = { 2, 0, 1 }, \
       .reach = { "timeout" } }, \
@@ -927,7 +927,7 @@ seq_finish(void)
 }
 
 #define SEQUENCE_LOCK \
-    { .name = "seqlock", .what = "a writer, one who abandons, a reader", \
+    { .name = "seqlock", .what = "a writer, one that abandons, a reader", \
       .body = { seq_write, seq_abandon, seq_read }, .setup = seq_setup, \
       .finish = seq_finish, .bounds = { -1, 0, 0 }, \
       .reach = { "read again", "read once" } }, \
@@ -938,7 +938,7 @@ seq_finish(void)
       .body = { seq_write, seq_read }, .setup = seq_setup, \
       .finish = seq_finish, .bounds = { -1, 0, 0 }, \
       .reach = { "read again", "read once" } }, \
-    { .name = "seqlock-fork", .what = "a fork while somebody writes", \
+    { .name = "seqlock-fork", .what = "a fork while another writes", \
       .body = { seq_fork, seq_write }, .setup = seq_setup, \
       .finish = seq_finish, .bounds = { -1, 0, 0 }, \
       .reach = { "held at the fork", "read once" } }
@@ -1028,7 +1028,7 @@ nest_ba(void)
     nest(&pair.b, &region_b, &pair.a, &region);
 }
 
-/* Begun again inside itself: nobody may come in between. */
+/* Begun again inside itself: no other thread may come in between. */
 static void
 section_twice(void)
 {

@@ -43,7 +43,7 @@ int sim_graph(const SimScenario *scenario, SimBounds bounds, const char *build,
 int sim_replay(const SimScenario *scenario, const char *schedule, FILE *out);
 
 /* Called in a replay after each step, before the next is chosen. It may look at
- * whatever the port keeps, and must not call it. NULL: nobody looks. */
+ * whatever the port keeps, and must not call it. May be NULL. */
 typedef void SimWatch(int step, const SimOp *taken);
 extern SimWatch *sim_watch;
 

@@ -33,7 +33,7 @@ const int sim_asan = 0;
 #define LEAVING(from, to, for_ever) ((void)(for_ever))
 #define ARRIVED(self, stack, size) ((void)(stack), (void)(size))
 #endif
-static int ending;          // the execution is given up: whoever wakes, leaves
+static int ending;          // the execution is given up: a thread that wakes, leaves
 static jmp_buf last_look;
 
 static void

@@ -74,7 +74,7 @@ void sim_name(const volatile void *object, size_t size, const char *name);
 void sim_reach(const char *what);       // an execution came by here
 void sim_touch(const volatile void *object);    // a step that writes *object
 void sim_wait_for(const int *gate);     // a step, once *gate > 0
-void sim_set_wall(int64_t forward);     // someone sets the wall clock
+void sim_set_wall(int64_t forward);     // the wall clock is set
 void sim_fork(void);                    // this thread lives on alone
 extern int sim_plain;                   // 1: plain accesses are steps, too
 extern void (*sim_handler)(void);       // called when a signal ends a sleep

@@ -51,7 +51,7 @@ typedef struct {
 enum { SIM_OPTIONS = SIM_THREADS * SIM_EVENTS,
        SIM_LONGEST = 3000 };    // steps; more is taken for a livelock
 
-int sim_list_options(SimOption *out);       // 0: nobody can go on
+int sim_list_options(SimOption *out);       // 0: no thread can go on
 typedef struct { uint64_t a, b; } SimKey;
 
 SimKey sim_key(int purse);          // preemptions that are left; -1: any number
