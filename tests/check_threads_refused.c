@@ -231,7 +231,7 @@ END_TEST
 CLAIM_TEST(test_a_stranger_that_is_over)
 {
     attach_here();
-    ThreadHandle *h = again_handle_adopt(12345);    /* nobody's ident */
+    ThreadHandle *h = again_handle_adopt(12345);    /* no thread's ident */
     _PyEvent_Notify(&h->thread_is_exiting);         /* as a stranger would, at its end */
     ck_assert_int_eq(again_handle_join(h, -1), 0);  /* ThreadHandle_get_os_handle: none */
     ck_assert_int_eq(h->state, THREAD_HANDLE_DONE);

@@ -58,7 +58,7 @@ PyAPI_FUNC(int) _PyEval_MakePendingCalls(PyThreadState *tstate);
  *           call, a once flag's, and a sleep in the parking lot apart), nor with
  *           host_head_lock() held. CPython: attached.
  * Blocks    Before, for the lock.   Allocates  never.
- * The program's own locks: chapter 19 has the table of what a fork leaves in each.
+ * The program's own locks: appendix A has the table of what a fork leaves in each.
  * Fork alone, with no Before: Child mends all of the above, all the same.
  * No Child: only exec and what else POSIX allows there. A wait may hang.
  * CPython   Modules/posixmodule.c, functions of the same names */

@@ -82,7 +82,7 @@ pythread_check_timeout(PyTime_t timeout, int given, int blocking, PY_TIMEOUT_T *
  *
  * Returns    0, or -1 without memory, and then *lock is as it was.
  * Attached   no need.
- * Leaks      the old one, on purpose: nobody can say in which state it is.
+ * Leaks      the old one, on purpose: it may be in any state.
  * CPython    Python/thread_pthread.h, _PyThread_at_fork_reinit */
 PyAPI_FUNC(int) _PyThread_at_fork_reinit(PyThread_type_lock *lock);
 

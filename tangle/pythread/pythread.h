@@ -66,7 +66,7 @@ PyAPI_FUNC(void) PyThread_init_thread(void);
 
 /* allocate   a lock that is free; NULL without memory, or when the system has
  *            none (then it says so on standard error). No error is set.
- * free       Requires that nobody holds it or waits for it. NULL is let pass.
+ * free       Requires that no thread holds it or waits for it. NULL is let pass.
  * Attached   no need.   Blocks  never.   Allocates  allocate, by PyMem_RawMalloc.
  * CPython    Python/thread_pthread.h, functions of the same names */
 PyAPI_FUNC(PyThread_type_lock) PyThread_allocate_lock(void);
@@ -75,7 +75,7 @@ PyAPI_FUNC(void) PyThread_free_lock(PyThread_type_lock lock);
 #define WAIT_LOCK 1
 #define NOWAIT_LOCK 0
 
-/* Give the lock back, whoever took it.
+/* Give the lock back, whichever thread took it.
  *
  * What was written before, the next to take the lock sees.
  * Blocks     no.   Allocates  never.   Attached  no need.
@@ -173,7 +173,7 @@ _Static_assert(offsetof(Py_tss_t, _key) == 4, "as in CPython");
  *            a key that is not created: the system is asked for the number that
  *            stands there, the last one or 0 (after alloc: any), and that may be
  *            another library's key by now, whose value is read, or overwritten.
- *            (set: -1, while it is nobody's.)
+ *            (set: -1, while it is no library's.)
  * CPython    Python/thread.c, Python/thread_pthread.h */
 PyAPI_FUNC(Py_tss_t *) PyThread_tss_alloc(void);
 PyAPI_FUNC(void) PyThread_tss_free(Py_tss_t *key);

@@ -1,6 +1,6 @@
 // CPython: Modules/_threadmodule.c, ThreadHandle (v3.13.5, behaviour of 3.14)
 //
-// A thread's handle: joined by anyone, any number of times, the system's thread once.
+// A thread's handle: joined by any thread, any number of times; the system's thread once.
 #include "pythread/thread_handle.h"
 
 #include <assert.h>
@@ -114,7 +114,7 @@ ThreadHandle_decref(ThreadHandle *self)
         llist_remove(&self->node);
     }
     host_head_unlock();
-    /* Nobody else has it: no need for the mutex. */
+    /* No other thread has it: no need for the mutex. */
     if (self->state == THREAD_HANDLE_RUNNING) {
         detach_thread(self);                    /* its complaint is all there is to do */
     }
@@ -181,7 +181,7 @@ force_done(void *arg)
 {
     ThreadHandle *self = arg;
     assert(get_thread_handle_state(self) == THREAD_HANDLE_STARTING);
-    _PyEvent_Notify(&self->thread_is_exiting);      /* for whoever may join: at once */
+    _PyEvent_Notify(&self->thread_is_exiting);      /* a later join returns at once */
     set_thread_handle_state(self, THREAD_HANDLE_DONE);
     return 0;
 }
@@ -192,7 +192,7 @@ claim_start(ThreadHandle *self)
     PyMutex_Lock(&self->mutex);
     int ours = self->state == THREAD_HANDLE_NOT_STARTED;
     if (ours) {
-        self->state = THREAD_HANDLE_STARTING;   /* nobody else may, now */
+        self->state = THREAD_HANDLE_STARTING;   /* no other thread may, now */
     }
     PyMutex_Unlock(&self->mutex);
     return ours;

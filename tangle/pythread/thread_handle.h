@@ -41,7 +41,7 @@ typedef struct {
  *            with MemoryError set.
  * adopt      the same for a thread that runs already and is not ours to join,
  *            such as the main thread: RUNNING until set_done.
- * decref     the last one detaches a thread that nobody joined. It needs no
+ * decref     the last one detaches a thread that was not joined. It needs no
  *            thread state, and so does incref.
  * Attached   new, adopt: required; unchecked. incref, decref: no need.
  * Blocks     no longer than a short lock.   Allocates  new and adopt.

@@ -1,6 +1,6 @@
 // CPython: Python/thread_pthread.h (v3.13.5, behaviour of 3.14)
 //
-// The POSIX half of thread.c, which includes it. Nobody else does.
+// The POSIX half of thread.c, which includes it. No other file does.
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -273,7 +273,7 @@ PyThread_acquire_lock_timed(PyThread_type_lock lock, PY_TIMEOUT_T microseconds,
     #ifdef HAVE_SEM_CLOCKWAIT
     struct timespec abs_timeout = {0};
     #ifndef GF_UPSTREAM_POLICY
-    if (timeout > 0)            /* nobody will ask for the moment otherwise */
+    if (timeout > 0)            /* otherwise nothing asks for the moment */
     #endif
     {
         _PyTime_AsTimespec_clamp(_PyDeadline_Init(timeout), &abs_timeout);
@@ -317,7 +317,7 @@ PyThread_acquire_lock_timed(PyThread_type_lock lock, PY_TIMEOUT_T microseconds,
         #endif
     }
     if (status == EINTR) {
-        return PY_LOCK_INTR;                /* nobody else leaves the loop so */
+        return PY_LOCK_INTR;                /* with intr_flag only */
     }
     if ((status == ETIMEDOUT && microseconds > 0) || (status == EAGAIN && timeout == 0)) {
         return PY_LOCK_FAILURE;             /* not in time: nothing to report */
