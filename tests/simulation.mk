@@ -8,9 +8,9 @@ SIM_BOTH      = $(SIM_TANGLED:%=build/simulated.$(1)/%.o) build/simulated.$(1)/t
 # A thread-local is a global there, addresses stay where they are, and the code keeps its variables in memory, where a state can find them.
 SIM_APART    := $(addprefix %/,$(addprefix simulation/,data.o explorer.o graph.o state.o threads.o trace.o) $(addprefix tests/,simulate.o support.o))
 SIM_LINK     := -no-pie -Wl,-z,now
-SIM_FLAGS    := -D_Thread_local= -fno-pie
+SIM_FLAGS    := -D_Thread_local= -fno-pie -fno-lto
 SIM_RENAME   := --rename-section .data=simdata --rename-section .bss=simbss --rename-section .data.rel=simdata --rename-section .data.rel.local=simdata
-sim-object    = $(CC) $(STRICT) $(filter-out -fsanitize=thread,$(flags-$(1))) $(SIM_FLAGS) $(PLAIN) $(if $(filter $(SIM_APART),$@),,$(if $(findstring -O2,$(flags-$(1))),-O0)) -pthread \
+sim-object    = $(CC) $(STRICT) $(filter-out -fsanitize=thread,$(flags-$(1))) $(SIM_FLAGS) $(PLAIN) $(if $(filter $(SIM_APART),$@),,$(if $(filter gil% ft%,$(1)),-O0)) -pthread \
   -I$(2)tangle/simulation -I$(2)tangle $(3) -MMD -MP -c -o $@ $< $(if $(filter $(SIM_APART),$@)$(findstring --coverage,$(flags-$(1))),,&& objcopy $(SIM_RENAME) $@)
 
 # $(1) configuration, $(2) where its sources are
