@@ -125,6 +125,7 @@ CLAIM_TEST(test_the_four_states)
     }
 }
 END_TEST
+/* Upstream's walk. It may look at exact bits: no other thread is parked anywhere. */
 CLAIM_TEST(test_two_threads)
 {
     struct fellow f;
@@ -180,6 +181,7 @@ CLAIM_TEST(test_in_time)
     ck_assert_int_eq(f.answer, PY_LOCK_ACQUIRED);
 }
 END_TEST
+/* The layout of struct mutex_entry, with what a test likes in it. */
 struct entry { PyTime_t time_to_be_fair; int handed_off; PyTime_t time_in_a_crowd; };
 
 static void
@@ -219,6 +221,8 @@ CLAIM_TEST(test_the_waiters_time_decides)     /* mutex_unpark */
     }
 }
 END_TEST
+/* The waiter has stamped its entry itself. Woken, but held back and unable to attach, it
+ * cannot take the lock; if the byte says "held", it was handed over. */
 CLAIM_TEST(test_after_a_millisecond_it_is_handed_over)
 {
     struct fellow f;
@@ -236,6 +240,7 @@ CLAIM_TEST(test_after_a_millisecond_it_is_handed_over)
     ck_assert_uint_eq(m._bits, 0);
 }
 END_TEST
+/* Until it was fast enough, by its own clock, to be sure: mostly the first time. */
 CLAIM_TEST(test_before_a_millisecond_it_is_let_go)
 {
     int early = 0;
@@ -320,6 +325,7 @@ barge(struct fellow *me)
     }
 }
 
+/* The spread is printed; no test should bind it. */
 CLAIM_TEST(test_nobody_starves)
 {
     struct fellow f[3];
@@ -433,6 +439,7 @@ CLAIM_TESTS(test_a_failing_call_ends_the_wait, 2)
     host_thread_leave();
 }
 END_TEST
+/* Begun anew with each signal, one every 5 ms, these 100 ms would never end. */
 CLAIM_TEST(test_interruptions_do_not_start_the_time_anew)
 {
     struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
@@ -447,6 +454,7 @@ CLAIM_TEST(test_interruptions_do_not_start_the_time_anew)
     ck_assert_int_gt(_Py_atomic_load_int(&signals_seen), 0);
 }
 END_TEST
+/* A handler that takes so long that less than nothing is left. */
 static void
 take_long(int Py_UNUSED(signum))
 {
@@ -525,7 +533,7 @@ acquire_somehow(int way)
 static void
 crowd_in(struct fellow *me)
 {
-    static int inside;
+    static int inside;                      /* plain: TSan looks on */
     for (int i = 0, done = 0; done < me->number; i++) {
         if (acquire_somehow(i)) {
             me->answer += inside++ != 0;
@@ -613,6 +621,7 @@ CLAIM_TEST(test_the_spin_policy)      /* mutex_spin, _Py_yield */
 }
 END_TEST
 #ifdef Py_GIL_DISABLED
+/* The test's own sched_yield sets the byte free at the yield that it is told. */
 static int
 yields_until_taken(int free_at)
 {
@@ -669,6 +678,7 @@ CLAIM_TEST(test_a_time_limit_is_not_yielded_away)
 #endif
 }
 END_TEST
+/* Choose the waiter as an unlocker would; under the bucket's lock its time runs out. */
 static void
 take_your_time(void *Py_UNUSED(arg), void *park_arg, int Py_UNUSED(more))
 {

@@ -112,6 +112,7 @@ CLAIM_TEST(test_a_list_keeps_order)
     ck_assert(item[3].node.next == NULL && item[3].node.prev == NULL);
 }
 END_TEST
+/* own_lot.h holds a copy of the file, which shows its buckets. */
 CLAIM_TEST(test_neighbours_do_not_share_buckets)
 {
     static const int sizes[] = {1, 8, 16, 32, 48, 64, 80, 128, 512, 4096};
@@ -271,7 +272,7 @@ CLAIM_TEST(test_who_cannot_come_back_is_not_chosen)
         UNTIL(at(&f, 2) || !host_thread_is_attached(f.tstate));
         held = host_thread_suspend(f.tstate);       /* 0: its time was over */
         if (held) {
-            PyTime_t end = now() + 5000 * (PyTime_t)MS;
+            PyTime_t end = now() + 5000 * (PyTime_t)MS;     /* for a wrong lot */
             UNTIL(waiters_at(&place[0]) == 0 || now() > end);
             own_ParkingLot_Unpark(&place[0], tell, NULL);
             ck_assert_ptr_eq(told.park_arg, NULL);
@@ -420,6 +421,8 @@ CLAIM_TEST(test_no_wakeup_is_lost)
     ck_assert_uint_eq(turn, 20000);
 }
 END_TEST
+/* Turns that are taken by chance seldom hit the gap. This test stands in it: while a
+ * thread waits for the bucket's lock, on its way to sleep, the holder changes the value. */
 static void
 park_behind_the_lock(struct fellow *me)
 {
@@ -520,6 +523,8 @@ CLAIM_TEST(test_a_child_finds_an_empty_lot)
     _PyParkingLot_AfterFork();              /* on an empty lot no harm is done */
 }
 END_TEST
+/* A bucket's queues are played against a plain list of which waiter came when, with
+ * entries in which no thread sleeps. */
 enum { PLAYERS = 24 };
 static struct wait_entry player[PLAYERS];
 static int came[PLAYERS], n_came;       /* who is in, in order of arrival */
@@ -610,6 +615,8 @@ CLAIM_TEST(test_queues_do_not_disturb_each_other)
     ck_assert(llist_empty(&bucket.root));
 }
 END_TEST
+/* The link from the second stranger to the third is cut: a walk along the ring would
+ * follow a null pointer. (A debug build does walk along it, to see it in order.) */
 CLAIM_TEST(test_strangers_are_skipped)
 {
 #if !defined(GF_UPSTREAM_POLICY) && !defined(Py_DEBUG)
@@ -634,6 +641,7 @@ END_TEST
 #ifndef GF_UPSTREAM_POLICY
 static struct wait_entry stranger[1000];
 
+/* A depth is how many entries an unpark looks at. */
 static int
 sum_of_depths(Bucket *bucket, struct llist_node *node, int depth)
 {
@@ -668,6 +676,8 @@ CLAIM_TESTS(test_the_way_is_short, 7)
 }
 END_TEST
 #ifdef Py_DEBUG
+/* A bucket of four waiters, broken in each of these ways before a fifth comes in; and
+ * its count, before each of the four functions. */
 static int fault;
 
 static void
@@ -748,6 +758,10 @@ CLAIM_TEST(test_a_signal_leaves_the_queue)
 }
 END_TEST
 
+/* The second half: other threads wait beside the one whose handler forks, one at the
+ * same address, before it, and one at another address of the same bucket. In the child
+ * each address is looked at, and a new thread waits there. On conditions no signal ends
+ * a wait, so this test is for semaphores. */
 static volatile pid_t child_of_handler;
 
 static void
