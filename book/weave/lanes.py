@@ -44,6 +44,11 @@ def load(name):
     return json.loads(kept(name).read_text(encoding="utf-8")) if kept(name).is_file() else None
 
 
+def acts(run):
+    """Who did what at each step. Not the values: what a bug reads out of a dead frame is whatever lies there."""
+    return [(step["step"], step["who"], step["did"].partition(",")[0], step["in"]) for step in run if "step" in step]
+
+
 def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print(__doc__.strip())
