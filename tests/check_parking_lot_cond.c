@@ -676,6 +676,25 @@ CLAIM_TESTS(test_the_way_is_short, 7)
 #endif
 }
 END_TEST
+CLAIM_TEST(test_a_crowd_is_of_one_address)   /* who_waits_still */
+{
+    static char far[3 * 257];
+    static struct wait_entry entry[24];
+    Bucket *bucket = bucket_of(far);
+    int crowd = GF_CROWD_NS > 0 ? GF_IN_A_CROWD : 1;
+    for (int i = 0; i < 24; i++) {          /* by turns at two addresses */
+        ck_assert_int_eq(who_waits_still(bucket, far), i > 16 ? crowd : i > 0);
+        ck_assert_int_eq(who_waits_still(bucket, far + 257), i > 17 ? crowd : i > 0);
+        ck_assert_int_eq(who_waits_still(bucket, far + 514), i > 0);
+        entry[i].addr = (uintptr_t)far + (i % 2 ? 257 : 0);
+        enqueue(bucket, &entry[i]);
+    }
+    for (int i = 0; i < 24; i++) {
+        leave_queue(bucket, &entry[i]);
+    }
+    ck_assert_int_eq(who_waits_still(bucket, far), 0);
+}
+END_TEST
 #ifdef Py_DEBUG
 /* A bucket of four waiters, broken in each of these ways before a fifth comes in; and
  * its count, before each of the four functions. */
@@ -719,24 +738,5 @@ CLAIM_TEST(test_a_broken_bucket_is_noticed)
                                     "a bucket breaks its invariant\n");
     }
 #endif
-}
-END_TEST
-CLAIM_TEST(test_a_crowd_is_of_one_address)   /* who_waits_still */
-{
-    static char far[3 * 257];
-    static struct wait_entry entry[24];
-    Bucket *bucket = bucket_of(far);
-    int crowd = GF_CROWD_NS > 0 ? GF_IN_A_CROWD : 1;
-    for (int i = 0; i < 24; i++) {          /* by turns at two addresses */
-        ck_assert_int_eq(who_waits_still(bucket, far), i > 16 ? crowd : i > 0);
-        ck_assert_int_eq(who_waits_still(bucket, far + 257), i > 17 ? crowd : i > 0);
-        ck_assert_int_eq(who_waits_still(bucket, far + 514), i > 0);
-        entry[i].addr = (uintptr_t)far + (i % 2 ? 257 : 0);
-        enqueue(bucket, &entry[i]);
-    }
-    for (int i = 0; i < 24; i++) {
-        leave_queue(bucket, &entry[i]);
-    }
-    ck_assert_int_eq(who_waits_still(bucket, far), 0);
 }
 END_TEST
