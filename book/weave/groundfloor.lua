@@ -930,8 +930,21 @@ local group
 function group(blocks)
   local in_the_test_bench = tonumber(stem:match("^%d+")) > 80        -- an appendix is about nothing else
   local out, i = pandoc.List(), 1
+  local aside                     -- how much was set aside when the last heading came
+  local function leave_no_empty_section()
+    local heading = out[#out]
+    if heading and heading.t == "Header" and aside and #set_aside > aside then
+      heading.level = 3
+      set_aside:insert(aside + 1, heading)
+      out[#out] = nil
+    end
+  end
   while i <= #blocks do
     local block = blocks[i]
+    if block.t == "Header" then
+      leave_no_empty_section()
+      aside = #set_aside
+    end
     local url, claim = citation_of(block), claim_of(block)
     if url then
       local left, right = pandoc.List(), pandoc.List()
@@ -992,6 +1005,7 @@ function group(blocks)
       i = i + 1
     end
   end
+  leave_no_empty_section()
   return out
 end
 
