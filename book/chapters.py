@@ -442,7 +442,7 @@ class Book:
                 continue
             found[name] = {"kind": kind, "file": tag["path"].removeprefix(f"{made}/"), "line": tag["line"], "chapter": definition.chapter.stem,
                            "chapter_line": origin[1], "chunk": definition.name, "def_id": identity(definition),
-                           "end": tag.get("end"), "type": tag.get("typeref", "").partition(":")[2], "signature": tag.get("signature", ""), "public": not tag.get("file", False),
+                           "type": tag.get("typeref", "").partition(":")[2], "signature": tag.get("signature", ""), "public": not tag.get("file", False),
                            "cited": definition.cited.url if isinstance(definition.cited, Citation) else None}
         for name, entry in found.items():
             entry["contract"] = contracts.get(name, "")

@@ -628,6 +628,7 @@ end
 local function fold(word, size, blocks, lead)
   if #blocks == 0 then return blocks end
   if target ~= "html" then
+    if lead and target == "latex" then set_aside:insert(raw("\\gfneed{80pt}")) end
     if lead then set_aside:insert(lead) end
     set_aside:extend(blocks)
     return pandoc.List()

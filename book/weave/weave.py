@@ -193,14 +193,10 @@ def dependencies(index, chapter, text, build):
 def whole(index, stem, name):
     """A function of the port as it stands in its file."""
     entry = index["identifiers"].get(name, {})
-    if entry.get("kind") != "function" or not entry.get("end"):
+    found = entry.get("kind") == "function" and re.search(rf"^(?:\w[\w *]*\n)?{name}\([^;{{]*\n\{{\n.*?^\}}$", read(ROOT / entry["file"]), re.M | re.S)
+    if not found:
         raise Failure(f"book/{stem}.md: ```{{.whole}} names {name}, which is no function of the port")
-    lines = read(ROOT / "build/line" / entry["file"]).split("\n")
-    first = entry["line"] - 1
-    while first > 0 and re.match(r"\w[\w *]*$", lines[first - 1]):         # its type stands on a line of its own
-        first -= 1
-    body = [line for line in lines[first:entry["end"]] if not line.startswith("#line ")]
-    return {"text": "\n".join(body), "file": entry["file"].removeprefix("tangle/")}
+    return {"text": found.group(), "file": entry["file"].removeprefix("tangle/")}
 
 
 def glossary(text):
