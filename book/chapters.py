@@ -218,6 +218,16 @@ class Chapter:
                 if MISPLACED.match(line):
                     self.say(number, "a chunk definition inside a chunk and not in column 1: noweb reads a reference and a stray =")
                 chunk.body.append(line)
+        if not self.ports:      # no chunk of a chapter that ports nothing is CPython's, but one that stands beside its text
+            beside = [c.line for c in self.citations]
+            for definition in self.definitions:
+                above = definition.line - 2
+                while above > 0 and not self.lines[above - 1].strip():
+                    above -= 1
+                if above in beside:
+                    beside.append(definition.last_line + 1)
+                else:
+                    definition.cited = None
         if fence is not None:
             self.say(fence[0], "this fence is never closed")
         if comment is not None:
@@ -267,7 +277,7 @@ class Chapter:
             self.claims.append(Claim(self, number, match.group(1), " ".join(t.strip() for t in text)))
             return under, match.group(1)
         elif line.startswith("#"):
-            return under, None
+            return None, None
         return under, claim
 
     def _check_name(self, number, name):

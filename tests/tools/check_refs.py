@@ -3,6 +3,8 @@ import hashlib
 import io
 import json
 import pathlib
+import subprocess
+import sys
 import tarfile
 import unittest
 
@@ -159,6 +161,16 @@ class Refs(House):
     def test_a_chapter_that_is_too_long(self):
         self.loose(GOOD + "\nA line.\n" * 1000, r"book/03-toy\.md:1: 20\d\d lines without its tests, more than 2000: split it")
         self.loose(GOOD + "\n" + "word " * 14000 + "\n", r"book/03-toy\.md:1: 6\d minutes to read, more than 60: split it")
+
+    def test_whose_a_chunk_is(self):
+        """Below its citation, CPython's; behind a heading, or anywhere in a chapter that ports nothing but right beside a citation, nobody's."""
+        code = "import sys; sys.path[:0] = ['book']; import chapters; book = chapters.load(); " \
+               "print([getattr(d.cited, 'path', d.cited) for c in book.chapters for d in c.definitions if book.role(d.name) == 'port'])"
+        ours = GOOD.replace("> **Ports.** `Python/toy.c`\n>\n", "").replace("**Differs.**", "Not ours.\n\n```c\n<<toy/more.c>>=\nint more;\n@\n```\n\nDiffers.")
+        for text, wanted in ((GOOD, ["ours", "Python/toy.c"]), (GOOD.replace("\n```c\n<<add", "\n## More\n\n```c\n<<add"), ["ours", None]), (ours, [None, "Python/toy.c", None])):
+            self.chapter(text)
+            said = subprocess.run([sys.executable, "-c", code], cwd=self.root, capture_output=True, text=True, check=True).stdout
+            self.assertEqual(said.strip(), str(wanted))
 
     def test_counts(self):
         self.assertEqual(self.tool("upstream-refs/refs.py", "counts"), 0, self.err)
