@@ -801,7 +801,9 @@ CLAIM_TESTS(test_the_second_instant, 3)
         do {                            /* until it was fast enough to be sure */
             handed = handed_after(-1, 1 * MS, &took);
         } while (took >= 1 * MS + GF_CROWD_NS && GF_CROWD_NS > 0 && ++tries < 500);
-        ck_assert_int_eq(handed, GF_CROWD_NS == 0);
+        if (GF_CROWD_NS == 0 || took < 1 * MS + GF_CROWD_NS) {      /* else it never was */
+            ck_assert_int_eq(handed, GF_CROWD_NS == 0);
+        }
     }
 }
 END_TEST
