@@ -22,7 +22,7 @@ const STILL = { reducedMotion: "reduce" };
 const SEARCHES = [
   ["_PyParkingLot_Park", "09-parking-lot"], ["barging", "10-mutex"], ["TIME_TO_BE_FAIR_NS", "10-mutex"], ["siphash", "04-hashing"],
   ["PYTHONHASHSEED", "05-hash-secret"], ["sequence lock", "16-readers-writers"], ["PyCriticalSection2", "17-critical-sections"],
-  ["oversize block", "03-arena"], ["once flag", "15-events"], ["gh-148820", "12-taking-turns|07-sleeping"], ["PyThread_tss_create", "06-starting"],
+  ["oversize block", "03-arena"], ["once flag", "15-events"], ["gh-148820", "12-taking-turns|07-sleeping"], ["PyThread_tss_create", "20-storage"],
   ["stack size", "06-starting"],
 ];
 
@@ -256,7 +256,7 @@ async function pairs(book) {
 }
 
 const inPlace = (book) => each(book, ["03-arena.html", "10-mutex.html"].filter((name) => book.names.includes(name)), STILL, async (page) => {
-  const out = [], first = page.locator("pre a.ref[aria-expanded]").first();
+  const out = [], first = page.locator("pre a.ref[aria-expanded]:visible").first();
   if (!(await first.count())) return [...page.faults, "no chunk's name can be opened"];
   const inset = page.locator("span.inset").first();
   await first.focus();
