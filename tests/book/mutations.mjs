@@ -19,7 +19,7 @@ const ARENA = "03-arena.html", MUTEX = "10-mutex.html", LOT = "09-parking-lot.ht
 
 // What a small page keeps of the book's: the first of each of these that the article holds, and the chunks that their code names.
 const KEPT = { [ARENA]: ["figure.trace", "figure.code:has(a.ref)"], [MUTEX]: [".pair", ".claim"], [LOT]: [".pair"], [INDEX]: [".title-page", "h2", ".toc"] };
-const PATIENCE = 1500;      // milliseconds that a check waits on a broken page
+const PATIENCE = 4000;      // milliseconds that a check waits on a broken page
 
 // [the check that must see it, what it must say, the pages that it looks at, the file that is broken, how]
 const MUTATIONS = [
