@@ -799,7 +799,7 @@ local function lanes_figure(block)
     for _, row in ipairs(rows) do
       out:extend { raw("\\gflane{" .. column[row.who] .. "}{" .. escape_tex(row.did) .. "}{" .. tex_inline_code(row.where) .. "}"), pandoc.Para(row.words), raw("\\gflaneend") }
     end
-    out:extend { raw("\\end{gflanes}\\begin{gflanescaption}"), pandoc.Para { raw_inline("\\leavevmode{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gflanescaption}") }
+    out:extend { raw("\\end{gflanes}\\begin{gfplaycaption}"), pandoc.Para { raw_inline("\\leavevmode{\\itshape\\color{gfaccent}" .. number .. ".} "), pandoc.Span(caption) }, raw("\\end{gfplaycaption}") }
     return out
   end
   local head = {}
